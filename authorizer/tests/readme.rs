@@ -13,7 +13,7 @@ fn the_guide_shows_the_example() {
 fn the_errors_are_those_of_the_configuration() {
     let readme = include_str!("../README.md");
     let example = readme.split("r#\"\n").nth(1).unwrap().split("\"#;").next().unwrap();
-    let limits = "[throttle]\ntable = \"t\"\nsubject = \"sub\"\nplan = { default = \"free\" }\n\
+    let limits = "[throttle]\ntable = \"tab\"\nsubject = \"sub\"\nplan = { default = \"free\" }\n\
                   refuse = \"deny\"\n";
     let text = format!("{example}\n{limits}");
     Config::parse(&text, "tollgate.toml").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use table::connect::OPERATION_TIMEOUT;
 
-use super::throttle::{ThrottleConfig, check_timeout};
+use super::throttle::{ThrottleConfig, check_table, check_timeout};
 use super::{Issuer, Mistake};
 
 /// The default cache time of keys.
@@ -120,9 +120,7 @@ impl KeysConfig {
 
     /// Checks the fields together. A key names a plan, so it is in the table of the plans.
     pub(super) fn check(&self, throttle: Option<&ThrottleConfig>) -> Result<(), Mistake> {
-        if self.table.is_empty() {
-            return Err(Mistake::of("table", "`table` in [keys] is empty: name the table"));
-        }
+        check_table(&self.table, "keys")?;
         if throttle.is_some_and(|throttle| throttle.table != self.table) {
             let message =
                 "`table` in [keys] must be the one in [throttle]: a key names a plan of it";

@@ -192,7 +192,7 @@ impl Config {
             severity: Severity::Warning,
             rule: None,
             code: Code::UnusedKeys,
-            text: "[keys] names a table, and callers need a token: no key is looked at".to_owned(),
+            text: "[keys] names a table, but `require` in [callers] ignores API keys".to_owned(),
             mend:
                 "write `require = \"either\"`, \"key\" or \"both\" in [callers], or remove [keys]"
                     .to_owned(),
@@ -374,14 +374,14 @@ mod tests {
 
     const RULE: &str = "[[rule]]\nname = \"r\"\nallow = [\"GET /x\"]\neveryone = true\n";
 
-    const LIMITS: &str = "[throttle]\ntable = \"t\"\nrefuse = \"deny\"\n";
+    const LIMITS: &str = "[throttle]\ntable = \"tab\"\nrefuse = \"deny\"\n";
 
     /// Returns the findings outside the rules, for a configuration with these lines.
     fn found(issuer: &str, limits: &str) -> Vec<(Severity, Code, String)> {
         let text = format!("{ISSUER}{issuer}\n{RULE}{limits}");
         let findings = Config::parse(&text, "test").unwrap().lint();
         assert!(findings.iter().all(|finding| finding.rule.is_none()), "{findings:?}");
-        // Custom attributes are also found for another reason, which has a test of its own.
+        // Custom attributes have another finding too, which another test checks.
         let findings = findings.into_iter().filter(|it| it.code != Code::TriggerClaim);
         findings.map(|f| (f.severity, f.code, f.text)).collect()
     }
@@ -635,7 +635,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_for_an_http_api_is_found() {
-        let limits = "[throttle]\ntable = \"t\"\nsubject = \"sub\"\nplan = { default = \"f\" }\n\
+        let limits = "[throttle]\ntable = \"tab\"\nsubject = \"sub\"\nplan = { default = \"f\" }\n\
                       refuse = \"unknown-key\"\napi_key = \"a-key-of-20-to-128-chars\"\n";
         let of = |response: &str, limits: &str| {
             lines(&format!("{ISSUER}{RULE}{response}\n{limits}"), Code::ApiKind).len()

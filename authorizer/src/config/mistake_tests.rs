@@ -49,7 +49,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "clients = [\"a\"]\n[[issuer]]",
         "1: `clients` stands outside any table; it belongs in [[issuer]]",
     ),
-    ("[throttle]", "[throttle]\ntable = \"t\"", "16: duplicate field `table`: remove one"),
+    ("[throttle]", "[throttle]\ntable = \"tab\"", "16: duplicate field `table`: remove one"),
     ("token_use = \"access\"", "token_use = access", "4: not TOML: a text must be in quotes"),
     (
         "token_use",
@@ -570,6 +570,18 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("table = \"tollgate\"\n", "", "14: [throttle] has no `table`: add `table = \"tollgate\"`"),
     ("\"tollgate\"", "\"\"", "15: `table` in [throttle] is empty: name the table"),
     (
+        "\"tollgate\"",
+        "\"my table\"",
+        "15: `my table` in [throttle] cannot name a table: write 3 to 255 letters, digits, `_`, \
+         `.` or `-`",
+    ),
+    (
+        "\"tollgate\"",
+        "\"t\\n\"",
+        "15: `t\\n` in [throttle] cannot name a table: write 3 to 255 letters, digits, `_`, `.` or \
+         `-`",
+    ),
+    (
         "subject = \"client_id\"\n",
         "",
         "14: [throttle] has no `subject`: add `subject = \"client_id\"`",
@@ -768,22 +780,34 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("", "[revocation]\ntable = \"\"\n", "23: `table` in [revocation] is empty: name the table"),
     (
         "",
-        "[revocation]\ntable = \"t\"\nfailure = \"ajar\"\n",
+        "[revocation]\ntable = \"t!\"\n",
+        "23: `t!` in [revocation] cannot name a table: write 3 to 255 letters, digits, `_`, `.` or \
+         `-`",
+    ),
+    (
+        "",
+        "[keys]\ntable = \"tollgate/keys\"\n",
+        "23: `tollgate/keys` in [keys] cannot name a table: write 3 to 255 letters, digits, `_`, `.` \
+         or `-`",
+    ),
+    (
+        "",
+        "[revocation]\ntable = \"tab\"\nfailure = \"ajar\"\n",
         "24: `failure` in [revocation] must be \"closed\" or \"open\", not \"ajar\"",
     ),
     (
         "",
-        "[revocation]\ntable = \"t\"\ncache_seconds = 86400\n",
+        "[revocation]\ntable = \"tab\"\ncache_seconds = 86400\n",
         "24: `cache_seconds` must be at most 3600: a revoked token passes for that time",
     ),
     (
         "",
-        "[revocation]\ntable = \"t\"\ntimeout_ms = 9000\n",
+        "[revocation]\ntable = \"tab\"\ntimeout_ms = 9000\n",
         "24: `timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds",
     ),
     (
         "",
-        "[revocations]\ntable = \"t\"\n",
+        "[revocations]\ntable = \"tab\"\n",
         "22: unknown table [revocations]; did you mean [revocation]?",
     ),
     (

@@ -155,7 +155,7 @@ fn lists_of_claims_and_places_of_the_token_are_checked() {
         let error = before(lines);
         assert!(error.contains(says), "{lines}: {error}");
     }
-    let limits = "[throttle]\ntable = \"t\"\nplan = { default = \"f\" }\nrefuse = \"deny\"\n";
+    let limits = "[throttle]\ntable = \"tab\"\nplan = { default = \"f\" }\nrefuse = \"deny\"\n";
     let error = before(&format!("{limits}subject = [\"api_key\", \"sub\"]"));
     assert!(error.contains("`api_key` in `subject` stands alone"), "{error}");
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use table::connect::OPERATION_TIMEOUT;
 
 use super::Mistake;
-use super::throttle::check_timeout;
+use super::throttle::{check_table, check_timeout};
 
 /// Longest time that an answer may be cached, in seconds.
 const MAX_CACHE: u64 = 3_600;
@@ -52,9 +52,7 @@ impl RevocationConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), Mistake> {
-        if self.table.is_empty() {
-            return Err(Mistake::of("table", "`table` in [revocation] is empty: name the table"));
-        }
+        check_table(&self.table, "revocation")?;
         if self.cache_seconds.is_some_and(|seconds| seconds > MAX_CACHE) {
             let message = format!(
                 "`cache_seconds` must be at most {MAX_CACHE}: a revoked token passes for that time"
@@ -76,23 +74,23 @@ mod tests {
 
     #[test]
     fn is_closed_and_a_minute_unless_it_says_otherwise() {
-        let read_one = read("table = \"t\"").unwrap();
+        let read_one = read("table = \"tab\"").unwrap();
         assert_eq!(read_one.failure, RevocationFailure::Closed);
         assert_eq!(read_one.cache(), Duration::from_secs(60));
         assert_eq!(read_one.timeout(), Duration::from_millis(500));
-        let other = "table = \"t\"\nfailure = \"open\"\ncache_seconds = 0\ntimeout_ms = 5000";
+        let other = "table = \"tab\"\nfailure = \"open\"\ncache_seconds = 0\ntimeout_ms = 5000";
         let other = read(other).unwrap();
         assert_eq!(other.failure, RevocationFailure::Open);
         assert_eq!((other.cache(), other.timeout()), (Duration::ZERO, Duration::from_secs(5)));
-        assert!(read("table = \"t\"\ncache_seconds = 3600\ntimeout_ms = 10").is_ok());
+        assert!(read("table = \"tab\"\ncache_seconds = 3600\ntimeout_ms = 10").is_ok());
         for wrong in [
             "",
             "table = \"\"",
-            "table = \"t\"\ncache_seconds = 3601",
-            "table = \"t\"\ntimeout_ms = 9",
-            "table = \"t\"\ntimeout_ms = 5001",
-            "table = \"t\"\nfailure = \"ajar\"",
-            "table = \"t\"\nfail = \"open\"",
+            "table = \"tab\"\ncache_seconds = 3601",
+            "table = \"tab\"\ntimeout_ms = 9",
+            "table = \"tab\"\ntimeout_ms = 5001",
+            "table = \"tab\"\nfailure = \"ajar\"",
+            "table = \"tab\"\nfail = \"open\"",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

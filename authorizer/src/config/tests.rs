@@ -55,7 +55,7 @@ fn a_subject_is_needed_where_something_uses_it() {
     assert!(!needs(GOOD), "only the principal");
     assert!(needs(&GOOD.replace("\"client_id\"", "\"sub\"")), "a limit");
     assert!(!needs(&GOOD.replace("\"client_id\"", "\"username\"")));
-    assert!(needs(&format!("{GOOD}[revocation]\ntable = \"t\"\n")), "a revocation");
+    assert!(needs(&format!("{GOOD}[revocation]\ntable = \"tab\"\n")), "a revocation");
     assert!(needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{sub}\"")), "a path");
     assert!(!needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{username}\"")));
     let deny = GOOD.replace("any_scope", "deny = [\"GET /users/{sub}/*\"]\nany_scope");
@@ -216,9 +216,9 @@ mod callers {
     const ISSUER: &str = "[[issuer]]\nuser_pool = \"us-east-1_abc\"\nclients = \"any\"\n\
                           token_use = \"access\"\n";
     const RULE: &str = "[[rule]]\nname = \"r\"\nallow = [\"GET /x\"]\neveryone = true\n";
-    const KEYS: &str = "[keys]\ntable = \"t\"\n";
+    const KEYS: &str = "[keys]\ntable = \"tab\"\n";
     const LIMITS: &str =
-        "[throttle]\ntable = \"t\"\nrefuse = \"deny\"\nplan = { default = \"f\" }\n";
+        "[throttle]\ntable = \"tab\"\nrefuse = \"deny\"\nplan = { default = \"f\" }\n";
 
     fn read(parts: &[&str]) -> Result<CallersConfig, String> {
         let config = Config::parse(&parts.concat(), "test");
@@ -240,7 +240,7 @@ mod callers {
             assert_eq!(read(&parts).unwrap().require, require, "{parts:?}");
         }
         let implied = Config::parse(&[ISSUER, RULE, &by_key].concat(), "test").unwrap();
-        assert_eq!(implied.keys.unwrap().table, "t");
+        assert_eq!(implied.keys.unwrap().table, "tab");
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod callers {
             callers("require = \"either\""),
         );
         let prefers = callers("prefer = \"token\"");
-        let elsewhere = KEYS.replace("\"t\"", "\"u\"");
+        let elsewhere = KEYS.replace("\"tab\"", "\"other\"");
         for (parts, line, says) in [
             (vec![RULE], None, "no issuer: add an [[issuer]] table, or [keys]"),
             (vec![RULE, KEYS, &token], Some(8), "there is no [[issuer]]: add one"),
@@ -271,7 +271,7 @@ mod callers {
                 assert!(error.starts_with(&format!("test:{line}: ")), "{line}: {error}");
             }
         }
-        let error = read(&[RULE, "[keys]\ntable = \"t\"\ncache_seconds = 3601\n"]).unwrap_err();
+        let error = read(&[RULE, "[keys]\ntable = \"tab\"\ncache_seconds = 3601\n"]).unwrap_err();
         assert!(error.starts_with("test:7: `cache_seconds` must be at most 3600"), "{error}");
     }
 

@@ -145,9 +145,7 @@ pub enum Refuse {
 
 /// Checks a table's fields together.
 pub(super) fn check(spec: &ThrottleConfig) -> Result<(), Mistake> {
-    if spec.table.is_empty() {
-        return Err(Mistake::of("table", "`table` in [throttle] is empty: name the table"));
-    }
+    check_table(&spec.table, "throttle")?;
     if spec.subject.claims().any(str::is_empty) {
         return Err(Mistake::of("subject", "`subject` in [throttle] is empty: name the claim"));
     }
@@ -191,6 +189,21 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), Mistake> {
         }
         _ => Ok(()),
     }
+}
+
+/// Checks the name of a DynamoDB table, in this table of the configuration.
+pub(super) fn check_table(name: &str, place: &str) -> Result<(), Mistake> {
+    if name.is_empty() {
+        return Err(Mistake::of("table", format!("`table` in [{place}] is empty: name the table")));
+    }
+    table::check_name(name).map_err(|_| {
+        let shown = name.escape_debug();
+        let message = format!(
+            "`{shown}` in [{place}] cannot name a table: write 3 to 255 letters, digits, `_`, `.` or \
+             `-`"
+        );
+        Mistake::of("table", message)
+    })
 }
 
 /// Checks the time-out of a call to a table.

@@ -382,10 +382,10 @@ fn diff_names_who_gains_and_who_loses() {
 
 #[test]
 fn diff_treats_what_it_cannot_decide_as_a_widening() {
-    let old = format!("{ISSUER}{RULES}[revocation]\ntable = \"t\"\n[metrics]\nenabled = true\n");
+    let old = format!("{ISSUER}{RULES}[revocation]\ntable = \"tab\"\n[metrics]\nenabled = true\n");
     let folder = Folder::new(&[("old.toml", &old)]);
     for (from, to, says) in [
-        ("[revocation]\ntable = \"t\"\n", "", "undecided  `revocation`"),
+        ("[revocation]\ntable = \"tab\"\n", "", "undecided  `revocation`"),
         ("token_use = \"access\"", "token_use = \"any\"", "`issuer.us-east-1_abcDEF123.token_use`"),
         (
             "token_use = \"access\"",
@@ -413,13 +413,13 @@ fn diff_treats_what_it_cannot_decide_as_a_widening() {
     folder.done(&["diff", "old.toml", "new.toml", "--deny-widening"]);
 }
 
-const KEYS: &str = "[keys]\ntable = \"t\"\n";
+const KEYS: &str = "[keys]\ntable = \"tab\"\n";
 
 #[test]
 fn diff_compares_who_needs_which_credential_and_plan() {
     let rule = "[[rule]]\nname = \"r\"\nallow = [\"GET /x\"]\neveryone = true\n";
     let limits = |more: &str| {
-        format!("{ISSUER}{rule}[throttle]\ntable = \"t\"\nrefuse = \"context\"\n{more}\n")
+        format!("{ISSUER}{rule}[throttle]\ntable = \"tab\"\nrefuse = \"context\"\n{more}\n")
     };
     let by_key = limits("subject = \"api_key\"\nplan = { default = \"f\" }");
     let by_sub = limits("subject = \"sub\"\nplan = { default = \"f\" }");

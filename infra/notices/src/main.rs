@@ -28,6 +28,7 @@ async fn main() -> Result<(), Error> {
 async fn start() -> anyhow::Result<Teller<SystemClock>> {
     let table = env::var("TOLLGATE_TABLE").context("set `TOLLGATE_TABLE`")?;
     let topic = env::var("NOTICES_TOPIC").context("set `NOTICES_TOPIC`")?;
+    table::check_name(&table)?;
     let client = Connect::lambda().client().await;
     Ok(Teller::new(&client, &table, Topic::connect(topic).await, SystemClock::new()))
 }

@@ -43,11 +43,16 @@ impl Setting {
     /// A variable is missing or invalid.
     pub fn from_env() -> anyhow::Result<Self> {
         let read = |name| env::var(name).map_err(|_| anyhow::anyhow!("set `{name}`"));
+        let table = read("TOLLGATE_TABLE")?;
+        table::check_name(&table)?;
         Ok(Self {
-            table: read("TOLLGATE_TABLE")?,
             issuer: read("TOLLGATE_ISSUER")?,
-            plan: PlanId::new(read("TOLLGATE_PLAN")?)?,
-            origin: read("ALLOWED_ORIGIN")?.parse()?,
+            plan: PlanId::new(read("TOLLGATE_PLAN")?)
+                .map_err(|error| anyhow::anyhow!("`TOLLGATE_PLAN` {error}"))?,
+            origin: read("ALLOWED_ORIGIN")?.parse().map_err(|_| {
+                anyhow::anyhow!("`ALLOWED_ORIGIN` cannot be a header: write an origin")
+            })?,
+            table,
         })
     }
 }

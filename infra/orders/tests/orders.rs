@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly, in their helpers too")]
 
+use std::process::Command;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -113,4 +114,24 @@ async fn without_a_user_pool_a_key_has_a_bucket_all_the_same() {
     backend.setting.issuer = String::new();
     let key = json!({"subject": "key-a", "plan": "free", "limit": "10", "remaining": "9"});
     assert_eq!(backend.call(event("POST", &key)).await.status(), 201);
+}
+
+#[test]
+fn a_wrong_variable_is_named_at_the_start() {
+    let good = [
+        ("TOLLGATE_TABLE", "tollgate"),
+        ("TOLLGATE_ISSUER", ""),
+        ("TOLLGATE_PLAN", "free"),
+        ("ALLOWED_ORIGIN", "https://shop.example"),
+    ];
+    for (name, value, says) in [
+        ("TOLLGATE_TABLE", "t", "`t` cannot name a table"),
+        ("TOLLGATE_PLAN", "", "`TOLLGATE_PLAN` "),
+        ("ALLOWED_ORIGIN", "a\nb", "`ALLOWED_ORIGIN` cannot be a header"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+        let ran = command.envs(good).env(name, value).output().unwrap();
+        let logged = String::from_utf8(ran.stdout).unwrap();
+        assert!(!ran.status.success() && logged.contains(says), "{logged}");
+    }
 }

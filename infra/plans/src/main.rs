@@ -20,6 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let level = level.unwrap_or(tracing::Level::INFO).min(tracing::Level::INFO);
     tracing_subscriber::fmt().json().with_max_level(level).init();
     let name = env::var("TOLLGATE_TABLE").context("set `TOLLGATE_TABLE`")?;
+    table::check_name(&name).map_err(anyhow::Error::from)?;
     let connect = Connect::lambda().operation_timeout(Duration::from_secs(5));
     let table = Plans::new(connect.client().await, name);
     let table = &table;

@@ -158,3 +158,11 @@ async fn cloudformation_gets_its_answer() {
     ];
     assert_eq!(*got, expected);
 }
+
+#[test]
+fn a_name_that_no_table_has_is_an_error_at_the_start() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_plans"));
+    let ran = command.env("TOLLGATE_TABLE", "t").output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(!ran.status.success() && said.contains("cannot name a table"), "{said}");
+}

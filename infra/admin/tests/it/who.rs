@@ -139,7 +139,7 @@ fn a_configuration_completes_a_claim_and_a_token_needs_no_confirmation() {
     let by_key = config.replace("subject = \"sub\"", "subject = \"api_key\"");
     let unread = config.replace("assigned = true, ", "");
     let elsewhere =
-        config.replace("[throttle]\ntable = \"tollgate\"", "[throttle]\ntable = \"t2\"");
+        config.replace("[throttle]\ntable = \"tollgate\"", "[throttle]\ntable = \"other\"");
     for (config, line, token, says) in [
         (&several, &["subject", "show", "paul"][..], "", "write `acme#paul` or `b#paul`"),
         (&by_key, &["subject", "show", "--token", "-"], token.as_str(), "count by API key"),
@@ -148,7 +148,7 @@ fn a_configuration_completes_a_claim_and_a_token_needs_no_confirmation() {
             &elsewhere,
             &["subject", "show", "paul"],
             "",
-            "are in the table `t2`, not `tollgate`: add",
+            "are in the table `other`, not `tollgate`: add",
         ),
         (&issuer.config(), &["subject", "show", "paul"], "", "has no [throttle]"),
         (&config, &["subject", "show", "--token", "-"], "no-token", "holds no token"),

@@ -68,13 +68,13 @@ fn each_setting_that_is_not_honoured_has_a_line() {
         ("algorithms = [\"ES256\"]", "issuer `us-east-1_abc`: `algorithms` is RS256 here"),
         ("jwks_file = \"/var/task/jwks.json\"", "issuer `us-east-1_abc`: `jwks_file` is not used"),
         (
-            "[throttle]\ntable = \"t\"\nsubject = \"client_id\"\nplan = { default = \"p\" }\n\
+            "[throttle]\ntable = \"tab\"\nsubject = \"client_id\"\nplan = { default = \"p\" }\n\
           refuse = \"deny\"\ntimeout_ms = 200",
             "[throttle]: `timeout_ms` is 1000 here, not 200",
         ),
-        ("[revocation]\ntable = \"t\"\ntimeout_ms = 200", "[revocation]: `timeout_ms`"),
+        ("[revocation]\ntable = \"tab\"\ntimeout_ms = 200", "[revocation]: `timeout_ms`"),
         (
-            "[throttle]\ntable = \"t\"\nsubject = \"api_key\"\nplan = { default = \"p\" }\n\
+            "[throttle]\ntable = \"tab\"\nsubject = \"api_key\"\nplan = { default = \"p\" }\n\
           refuse = \"deny\"",
             "[throttle]: `subject = \"api_key\"` refuses every call by TOKEN",
         ),

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly, in their helpers too")]
 
 mod setting;
+mod start;
 mod tell;
