@@ -57,6 +57,8 @@ Example, on the table of `cargo run -p local`:
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    // Shows why a request gets 503 or 403.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let (user, tenant) = (PlanId::new("user")?, PlanId::new("tenant")?);
     let (by, plans) = (By::header("x-user"), Plans::fixed(user.clone()));
     let known = [(&user, Plan::from_json(USER)?), (&tenant, Plan::from_json(TENANT)?)];
@@ -82,7 +84,8 @@ async fn main() -> anyhow::Result<()> {
             Meter::new("spend")?,
             |request| at_most(&request.headers) * PRICE,
             |response| used(response, PRICE),
-        );
+        )
+        .checked()?;
 
     let chat = Router::new().route("/chat", post(chat)).layer(limits);
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());

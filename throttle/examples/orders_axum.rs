@@ -26,6 +26,8 @@ const ISSUER: &str = "http://127.0.0.1:9401/us-east-1_LocalDemo";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // Shows why a request gets 503 or 403.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let store = DynamoStore::connect("tollgate", &Connect::emulator(TABLE_URL)).await;
     let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
 
@@ -37,7 +39,8 @@ async fn main() -> anyhow::Result<()> {
         .counted_by(authorizer())
         .cost(cost)
         .refund_on_error()
-        .legacy_fields();
+        .legacy_fields()
+        .checked()?;
 
     let orders = Router::new()
         .route("/orders", get(list).post(export))

@@ -31,13 +31,16 @@ async fn main() -> Result<(), Error> {
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
         return gateway::run().await;
     }
+    // Shows why a request gets 503 or 403.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let connect = env::var("ORDERS_EMULATOR").map_or_else(|_| Connect::new(), Connect::emulator);
     let store = DynamoStore::connect("tollgate", &connect).await;
     let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
 
     let by = By::authorizer(Authorizer::event(), "clientId").of_issuer(ISSUER);
     let plans = Plans::authorizer(Authorizer::event(), "plan", PlanId::new("free")?);
-    let limits = Limits::new(throttle, by, plans).counted_by(Authorizer::event()).settled(used);
+    let limits =
+        Limits::new(throttle, by, plans).counted_by(Authorizer::event()).settled(used).checked()?;
     lambda_http::run(ServiceBuilder::new().layer(limits).service_fn(orders)).await
 }
 

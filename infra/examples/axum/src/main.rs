@@ -34,6 +34,8 @@ async fn main() -> anyhow::Result<()> {
     if env::args().nth(1).as_deref() == Some("health") {
         return timeout(HEALTH, ask(&address)).await.context("the service does not answer")?;
     }
+    // Shows why a request gets 503 or 403.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let name = env::var("TOLLGATE_TABLE").context("set `TOLLGATE_TABLE`")?;
     let plan = env::var("TOLLGATE_PLAN").unwrap_or_else(|_| "free".to_owned());
 
@@ -43,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let authorizer = || Authorizer::headers("x-authorizer-");
     let by = By::authorizer(authorizer(), "subject");
     let plans = Plans::authorizer(authorizer(), "plan", PlanId::new(plan)?);
-    let limits = Limits::new(throttle, by, plans).counted_by(authorizer());
+    let limits = Limits::new(throttle, by, plans).counted_by(authorizer()).checked()?;
 
     let orders = Router::new().route("/orders", get(async || "[{\"id\": 1}]\n")).layer(limits);
     // Checks only that the process answers, because an outage of the table must not end every task.

@@ -79,6 +79,21 @@ async fn answers_from_the_authorizer_s_headers_alone() {
 }
 
 #[tokio::test]
+async fn logs_why_a_request_gets_503() {
+    let mut service = command("http://127.0.0.1:9", "127.0.0.1:0");
+    let mut service = service.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    let url = format!("{}/orders", line.strip_prefix("listening on ").unwrap());
+    let request = Client::new().get(url).header(COUNTED[0].0, COUNTED[0].1);
+    assert_eq!(request.send().await.unwrap().status(), 503);
+    service.kill().await.unwrap();
+    let logged = service.wait_with_output().await.unwrap().stderr;
+    let logged = String::from_utf8(logged).unwrap();
+    assert!(logged.contains("the table can't be reached"), "{logged}");
+}
+
+#[tokio::test]
 async fn is_healthy_until_it_is_told_to_stop() {
     let (mut service, url) = start("http://127.0.0.1:9").await;
     let address = url.strip_prefix("http://").unwrap();
