@@ -14,6 +14,7 @@ mod assets;
 mod change;
 mod family;
 mod guard;
+mod levels;
 mod lists;
 mod live;
 mod one_subject;
@@ -30,6 +31,7 @@ mod table_at;
 mod trial;
 
 pub use guard::{COOKIE, Hosts, Stranger};
+pub use levels::{Level, Levels};
 pub use live::{Decider, Detail, Live, Request};
 pub use stack::{Address, Caller, Local, Switch};
 pub use table_at::TableAt;

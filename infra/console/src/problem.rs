@@ -86,7 +86,9 @@ impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Conflict { item } => Self::conflict(item),
-            WriteError::Missing { item } => Self::missing(format!("there is no such {item}")),
+            WriteError::Missing { item } => {
+                Self::missing(format!("there is no such {item}: load the list again"))
+            }
             WriteError::Failure(failure) => failure.into(),
             error => Self::wrong(error.to_string()),
         }

@@ -38,7 +38,9 @@ pub(crate) async fn check(
     State(state): Shared,
     Json(Copy { text }): Json<Copy>,
 ) -> Result<Json<Value>, Problem> {
-    let source = state.config().ok_or_else(|| Problem::missing("no configuration"))?;
+    let source = state.config().ok_or_else(|| {
+        Problem::missing("no configuration: start the console with `--config FILE`")
+    })?;
     let config = match Config::parse(&text, &source.place) {
         Ok(config) => config,
         Err(error) => return Ok(Json(json!({"error": error.to_string()}))),

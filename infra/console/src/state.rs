@@ -60,7 +60,12 @@ impl State {
     /// The plan of this name, which must be there.
     pub(crate) async fn plan(&self, name: &str) -> Result<PlanRecord, Problem> {
         let id = plan_id(name)?;
-        let missing = || Problem::missing(format!("there is no plan `{id}` in `{}`", self.table));
+        let missing = || {
+            let table = &self.table;
+            Problem::missing(format!(
+                "there is no plan `{id}` in `{table}`: store it first, or correct the name"
+            ))
+        };
         self.plans().get(&id).await?.ok_or_else(missing)
     }
 }

@@ -6,6 +6,7 @@ use std::future::ready;
 
 use table::{Assignment, Chain};
 
+use super::subject::levels;
 use crate::problem::Problem;
 use crate::state::State;
 
@@ -29,10 +30,8 @@ pub(super) async fn check(state: &State, wanted: &Assignment) -> Result<&'static
     for own in all.values() {
         let known = |name: String| ready(Ok::<_, Infallible>(all.get(&name).cloned()));
         let Ok(chain) = Chain::above(own, known).await;
-        if let Some(problem) = chain.problem
-            && chain.names.contains(&wanted.subject)
-        {
-            return Err(Problem::wrong(format!("{} {problem}", chain.shown())));
+        if chain.names.contains(&wanted.subject) {
+            levels(state, &chain)?;
         }
     }
     Ok(if from.is_some() { UNREAD } else { "" })

@@ -124,7 +124,7 @@ pub(super) async fn rotate(state: &State, id: &str, hours: u32) -> Result<Done, 
 
 async fn record(state: &State, id: &str) -> Result<KeyRecord, Problem> {
     let found = state.keys().get(&digest(id)?).await?;
-    found.ok_or_else(|| Problem::missing("there is no such key"))
+    found.ok_or_else(|| Problem::missing("there is no such key: load the list again"))
 }
 
 fn digest(id: &str) -> Result<Digest, Problem> {

@@ -107,8 +107,9 @@ fn longest(kind: RevocationKind, issuer: Option<&Issuer>) -> Duration {
 }
 
 pub(super) async fn undo(state: &State, id: &str) -> Result<Done, Problem> {
-    let target: Revocable =
-        id.parse().map_err(|_| Problem::wrong("that is not a revocation's id"))?;
+    let target: Revocable = id.parse().map_err(|_| {
+        Problem::wrong("that is not a revocation's id: write KIND#DIGEST, as in the list")
+    })?;
     let missing = || Problem::missing(format!("{id} is not revoked"));
     let old = state.revocations().get(&target).await?.ok_or_else(missing)?;
     if !state.revocations().delete(&target).await? {
@@ -130,8 +131,9 @@ pub(super) async fn again(
     times: Times,
     reason: Option<String>,
 ) -> Result<Done, Problem> {
-    let target: Revocable =
-        id.parse().map_err(|_| Problem::wrong("that is not a revocation's id"))?;
+    let target: Revocable = id.parse().map_err(|_| {
+        Problem::wrong("that is not a revocation's id: write KIND#DIGEST, as in the list")
+    })?;
     let moment = |ms: u64| Timestamp::from_nanos(ms.saturating_mul(1_000_000));
     let mut revocation = Revocation::new(target, moment(times.revoked), moment(times.expires));
     if let Some(time) = times.issued_before {

@@ -3,10 +3,11 @@
 use std::num::NonZeroU64;
 
 use authorizer::{EVERYONE, shell_word};
-use table::Assignment;
+use table::{Assignment, Chain};
 use throttle::{Meter, Period, PlanRecord, Subject, Window};
 
 use super::{Change, Done, below};
+use crate::levels::Levels;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::subject::plan_of;
@@ -125,18 +126,27 @@ pub(super) async fn check_parent(
     let parent = Subject::new(parent)
         .map_err(|error| Problem::wrong(format!("the parent's name {error}")))?;
     let own = Assignment::new(subject.as_str()).with_parent(parent.as_str());
-    let chain = state.assignments().chain(&own).await?;
-    if let Some(problem) = chain.problem {
-        return Err(Problem::wrong(format!("{} {problem}", chain.shown())));
-    }
-    let without = chain.parents.iter().find(|parent| parent.plan.is_none());
+    let parents = levels(state, &state.assignments().chain(&own).await?)?.parents;
+    let without = parents.iter().find(|parent| parent.entry.is_none() && parent.plan.is_none());
+    let unless = match state.config() {
+        Some(_) => "",
+        None => ", unless `parents` in the configuration has a plan for it",
+    };
     Ok(without.map(|parent| {
-        format!(
-            "`{}` is assigned no plan, so requests within it are refused, unless `parents` in the \
-             configuration has a plan for it",
-            parent.subject
-        )
+        let parent = parent.name();
+        format!("{parent} is assigned no plan, so requests within it are refused{unless}")
     }))
+}
+
+/// The levels of a subject, with those of the configuration. Refuses a loop or too many.
+pub(super) fn levels(state: &State, chain: &Chain) -> Result<Levels, Problem> {
+    let config = state.config().map(|source| &source.config);
+    let levels = Levels::of(chain, None, config)
+        .map_err(|refusal| Problem::wrong(format!("no parent is found: {refusal}")))?;
+    match levels.problem {
+        Some(problem) => Err(Problem::wrong(problem)),
+        None => Ok(levels),
+    }
 }
 
 pub(super) async fn unassign(state: &State, name: &str) -> Result<Done, Problem> {

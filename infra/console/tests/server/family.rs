@@ -1,9 +1,11 @@
 //! Hierarchies: parents are a few reads, children one part of the table at a time.
 
+use authorizer::Config;
+use console::{Options, Source, TableAt};
 use serde_json::{Value, json};
 use table::{Assignment, Connect, Items};
 
-use crate::bench::{Bench, TABLE};
+use crate::bench::{Bench, TABLE, database};
 use crate::table_spy::TableSpy;
 
 async fn start(assigned: &[(&str, &str)]) -> (TableSpy, Bench) {
@@ -101,6 +103,65 @@ async fn levels_below_the_subject_count_before_the_write() {
     // `u` is at the fourth level then.
     let (status, answer) = bench.change(&within("y")).await;
     assert_eq!((status.as_u16(), &answer["text"]), (200, &json!("`acme` is within `y`")));
+}
+
+const CONFIG: &str = r#"
+[[issuer]]
+user_pool = "us-east-1_abcDEF123"
+clients = "any"
+token_use = "access"
+
+[[rule]]
+name = "all"
+allow = ["GET /*"]
+everyone = true
+
+[throttle]
+table = "tollgate"
+subject = "sub"
+plan = { assigned = true, default = "free" }
+parents = ["custom:tenant", { parent = "*", plan = "all" }]
+refuse = "deny"
+"#;
+
+#[tokio::test]
+async fn parents_of_the_configuration_are_levels_too() {
+    let endpoint = database().await;
+    let client = Connect::emulator(&endpoint).client().await;
+    table::create(&client, TABLE).await.unwrap();
+    let assignments = Items::<Assignment>::new(client.clone(), TABLE);
+    for (subject, parent) in [("team", "acme"), ("user", "lead")] {
+        assignments.put(Assignment::new(subject).with_parent(parent)).await.unwrap();
+    }
+    let config = Config::parse(CONFIG, "tollgate.toml").unwrap();
+    let source = Source { place: "tollgate.toml".into(), text: CONFIG.into(), config };
+    let at = TableAt { client, table: TABLE.to_owned(), endpoint: Some(endpoint) };
+    let options = Options { at, sources: vec![source], writes: true, local: None };
+    let bench = Bench::with(options).await;
+    let assign = |subject: &str, parent: &str| json!({"do": "subject_assign", "subject": subject, "parent": parent, "version": 0});
+    for (subject, parent, why) in [
+        (
+            "zoe",
+            "team",
+            "`zoe` → `team` → `acme` → the claim `custom:tenant` → `everyone` has more",
+        ),
+        // `user` is two levels below.
+        (
+            "lead",
+            "acme",
+            "`user` → `lead` → `acme` → the claim `custom:tenant` → `everyone` has more",
+        ),
+    ] {
+        let (status, answer) = bench.change(&assign(subject, parent)).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(why), "{answer}");
+    }
+    // A plan of the configuration is one.
+    let change = json!({"change": assign("zoe", "everyone"), "preview": true});
+    let seen: Value = bench.post("change", &change).await.json().await.unwrap();
+    assert_eq!((&seen["warning"], &seen["error"]), (&json!(null), &json!(null)), "{seen}");
+    let (status, answer) = bench.change(&assign("zoe", "acme")).await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::plans::{MOST_SHOWN, Read};
 use super::report::{Finding, Report, State};
 use crate::context::Context;
 use crate::error::Error;
-use crate::hierarchy::Levels;
+use crate::hierarchy::levels;
 use crate::layout::count;
 use crate::pages::MOST_PAGES;
 
@@ -27,7 +27,7 @@ pub(super) async fn check(
     for own in read.hierarchy.assigned() {
         subjects = subjects.saturating_add(1);
         let chain = read.hierarchy.chain(own).await;
-        let levels = Levels::of(&chain, None, config)?;
+        let levels = levels(&chain, None, config)?;
         for level in levels.parents.into_iter().filter(|level| level.plan.is_none()) {
             if let Some(parent) = level.subject.filter(|it| !read.with_plan.contains(it)) {
                 let within = without_plan.entry(parent).or_default();

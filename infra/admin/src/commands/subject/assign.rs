@@ -11,7 +11,7 @@ use crate::args::{check_subject, plan_id, subject};
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
-use crate::hierarchy::{Hierarchy, Levels};
+use crate::hierarchy::{Hierarchy, levels, read_plans};
 use crate::output::note;
 use crate::pages::MOST_PAGES;
 use crate::who::{Found, Who};
@@ -142,11 +142,11 @@ async fn check(
     }
     let chain = context.assignments().chain(wanted).await?;
     let config = found.config.as_ref();
-    let mut levels = Levels::of(&chain, found.claims.as_ref(), config)?;
+    let mut levels = levels(&chain, found.claims.as_ref(), config)?;
     if let Some(problem) = levels.problem {
         return Err(Error::refused(problem));
     }
-    levels.read_plans(context, config).await?;
+    read_plans(&mut levels, context, config).await?;
     let Some(level) = levels.parents.iter().find(|level| level.plan.is_none()) else {
         return Ok(());
     };
@@ -178,7 +178,7 @@ async fn check_below(context: &Context, found: &Found, wanted: &Assignment) -> R
         if !chain.names.contains(&wanted.subject) {
             continue;
         }
-        let levels = Levels::of(&chain, None, found.config.as_ref())?;
+        let levels = levels(&chain, None, found.config.as_ref())?;
         if let Some(problem) = levels.problem.filter(|_| own.subject != wanted.subject) {
             return Err(Error::refused(problem));
         }

@@ -1,6 +1,7 @@
 //! `tollgate subject show`.
 
 use clap::Args;
+use console::Level;
 use serde_json::json;
 use table::Assignment;
 
@@ -8,7 +9,7 @@ use crate::args::stored_plan_id;
 use crate::commands::usage::{QuotaUse, quota_uses};
 use crate::context::Context;
 use crate::error::Error;
-use crate::hierarchy::{Level, Levels};
+use crate::hierarchy::{levels, read_plans};
 use crate::layout::facts;
 use crate::who::{Who, hint};
 
@@ -41,8 +42,8 @@ impl Show {
         let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
         let own = assignment.clone().unwrap_or_else(|| Assignment::new(name));
         let chain = context.assignments().chain(&own).await?;
-        let mut levels = Levels::of(&chain, found.claims.as_ref(), config)?;
-        levels.read_plans(context, config).await?;
+        let mut levels = levels(&chain, found.claims.as_ref(), config)?;
+        read_plans(&mut levels, context, config).await?;
         let now = context.now();
         let mut rows = vec![
             ["subject".to_owned(), name.to_owned()],
