@@ -217,7 +217,7 @@ impl Config {
             .collect();
         let clients: Vec<String> = clients.into_iter().collect();
         if clients.is_empty() {
-            return Err(error("an empty client list lets nobody in: name a client".into()));
+            return Err(error("an empty client list refuses every caller: name a client".into()));
         }
         let issuer = IssuerSpec::of_pool(pool, clients).map_err(error)?;
         let issuer = issuer.resolve().map_err(|found| error(found.message))?;

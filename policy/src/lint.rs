@@ -258,7 +258,7 @@ fn conditions(rule: &Rule, findings: &mut Vec<Finding>) {
             format!(
                 "`matches(\"{shown}\")` looks for a part: a longer text that contains it matches too"
             ),
-            "write `^(…)$` if the whole text is meant",
+            "write `^(…)$` to match the whole text",
         ));
     }
     for claim in when.bare().iter().filter(|claim| !claim.ends_with("_verified")) {

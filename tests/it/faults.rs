@@ -81,8 +81,12 @@ async fn table_fault(name: &str, mode: Mode, charge: Charge) {
     row(
         name,
         match charge {
-            Charge::Perhaps => "the bound; what is admitted was charged; a failure may have been",
-            Charge::Never => "the bound; what is admitted was charged, and nothing else",
+            Charge::Perhaps => {
+                "admits at most burst + rate·w; charges every admitted request, and perhaps failed ones"
+            }
+            Charge::Never => {
+                "admits at most burst + rate·w; charges the admitted requests and no others"
+            }
         },
         &format!(
             "{admitted} admitted of {} allowed, {charged} charged, {failed} failed; at most {} ms",
@@ -139,8 +143,8 @@ async fn an_environment_that_is_frozen_while_its_connection_is_reset() {
     assert_eq!(admitted, ROUNDS, "{calls:?}");
     assert!(admitted <= charged && charged <= 2 * admitted, "{charged} charged");
     row(
-        "an environment is frozen, its idle connection to the table reset",
-        "the next event is decided, on a new connection; at worst one token more is charged",
+        "an environment is frozen, and its idle connection to the table is reset",
+        "decides the next event on a new connection; charges at most one token too many for it",
         &format!("{admitted} of {ROUNDS} decided, {charged} charged"),
     );
 }
@@ -171,8 +175,8 @@ async fn a_table_that_is_deleted_and_created() {
     assert!(first.refused > 0 && second.refused > 0);
     assert_eq!(scene.pids(), pids, "nobody was restarted");
     row(
-        "table: deleted, then created anew",
-        "closed while it is missing; the bound for each table",
+        "table: deleted, then created again",
+        "refuses all requests while the table is missing; each table admits at most burst + rate·w",
         &format!(
             "{} of {}, then {} of {}; none of {} between; at most {} ms",
             first.admitted,
@@ -216,7 +220,7 @@ async fn a_key_endpoint_that_fails_whoever_starts_meanwhile() {
         assert_eq!(scene.pids(), pids, "{name}: nobody was restarted");
         row(
             &format!("keys: {name}"),
-            "known keys serve on; who starts without any fails, and is no 401",
+            "decides with cached keys; an environment without keys fails, never with 401",
             &format!(
                 "{} of {} decided with known keys; without, failed after at most {} ms; back after {} calls",
                 known.len(),
@@ -251,7 +255,7 @@ async fn environments_that_are_killed_at_random() {
     assert!(failed <= kills, "{failed} failed of {kills} killed: {calls:?}");
     row(
         "environments killed at random",
-        "the bound; a killed one costs its own call alone",
+        "admits at most burst + rate·w; a killed environment loses only its own call",
         &format!(
             "{kills} killed, {failed} calls lost; {} admitted of {} allowed, {charged} charged",
             account.admitted, account.allowed
@@ -278,7 +282,7 @@ async fn a_clock_that_is_two_seconds_off() {
         assert!(early > 0, "{offset}: the clock made no difference");
         row(
             &format!("the clock of one environment of three, {offset:+} ms"),
-            "burst + rate·(w+S), with S = 2 s; nothing admitted that was not charged",
+            "admits at most burst + rate·(w + S), with S = 2 s; charges every admitted request",
             &format!(
                 "{} admitted of {} allowed, {charged} charged; {early} of them early",
                 account.admitted, account.allowed

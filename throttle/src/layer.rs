@@ -373,7 +373,7 @@ impl<A, M> Limits<A, M> {
     /// [`report`](Self::report). Without a name it is `maria`, which Tollgate's authorizer and other
     /// layers without a name share. The subjects of parents are the same in all layers.
     ///
-    /// Another name begins all buckets of the layer anew. In the fields, a character other than a
+    /// Changing the name resets all limits of the layer. In the fields, a character other than a
     /// letter, a digit, `-`, `_` or `.` becomes `_`.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {

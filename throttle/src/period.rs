@@ -27,7 +27,7 @@ pub enum Period {
 
 /// The counter of one meter in one particular period.
 ///
-/// As an attribute: `d20261121`, `w2026-47` or `m202611` for requests, `m202611.tokens` for
+/// Its attribute is `d20261121`, `w2026-47` or `m202611` for requests, `m202611.tokens` for
 /// another meter. Weeks and months that start on another day have that day in their names:
 /// `w20261122`, `m20261115`. So two periods never have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -310,7 +310,7 @@ mod tests {
             rows
         };
         assert_eq!(by_day(11, 0), [[7, 93], [0, 93], [4, 89]]);
-        // Lowered by 30, raised by 5, and with a grant of 50 beside.
+        // Lowered by 30; raised by 5; lowered by 30 with a grant of 50.
         assert_eq!(by_day(41, 0), [[7, 63], [0, 63], [4, 59]]);
         assert_eq!(by_day(6, 0), [[7, 98], [0, 98], [4, 94]]);
         assert_eq!(by_day(-9, 50), [[7, 113], [0, 113], [4, 109]]);

@@ -109,7 +109,7 @@ impl Pattern {
     }
 }
 
-/// What DynamoDB counts of an item, written down once more.
+/// The size of an item as DynamoDB counts it.
 fn size(item: &HashMap<String, AttributeValue>) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => text.len(),
@@ -279,7 +279,7 @@ async fn an_item_with_three_meters_stays_below_a_kilobyte() {
     }
 }
 
-/// What a version before this one has left: years of weekdays, in an item of several kilobytes.
+/// An earlier version left such items: years of weekdays, in several kilobytes.
 #[tokio::test]
 async fn an_item_that_has_grown_large_is_made_small() {
     let served = serve_table().await;

@@ -256,7 +256,7 @@ fn assumed_client_claim<'c>(members: &Map<String, Value>, checks: &'c Checks) ->
 ///
 /// # Errors
 ///
-/// As [`assumed_caller`].
+/// Those of [`assumed_caller`].
 pub(crate) fn assumed_issuer<'a>(
     members: &Map<String, Value>,
     issuers: &'a [Issuer],

@@ -66,7 +66,7 @@ fn unwrapped<'a>(value: &'a str, source: &TokenSource) -> Result<&'a str, Refusa
 ///
 /// # Errors
 ///
-/// `malformed` if the cookie occurs more than once, because it is unknown which one is meant.
+/// `malformed` if the cookie occurs more than once, because any of them may be the right one.
 pub(super) fn cookie<'a>(
     cookies: &'a [String],
     source: &TokenSource,

@@ -66,7 +66,7 @@ impl Context {
         self.plans().get(id).await?.ok_or_else(|| {
             let table = &self.table;
             Error::refused(format!(
-                "there is no plan `{id}` in `{table}`: `tollgate plan list` shows those there are"
+                "there is no plan `{id}` in `{table}`: `tollgate plan list` shows the plans"
             ))
         })
     }

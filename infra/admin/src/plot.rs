@@ -67,7 +67,7 @@ pub(crate) type Run = Vec<(i128, i128)>;
 /// The shape of a series.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
-    /// A line for each run, so that there is a gap where there are no data.
+    /// A line for each run, with gaps between them.
     Lines(Vec<Run>),
     Dashes(Vec<Run>),
     /// Bars, each from one place to another, from one height to another.

@@ -19,7 +19,7 @@ pub(crate) struct Who {
     subject: Option<Subject>,
     /// Take the subject from a token on standard input, as the authorizer does. Nothing is
     /// verified.
-    // A token that is typed by mistake is never repeated: it is no error of the parser.
+    // Checked by hand, because an error of the parser would repeat a token that is typed here.
     #[arg(long, value_name = "-")]
     token: Option<String>,
     #[command(flatten)]

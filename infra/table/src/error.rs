@@ -24,7 +24,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum WriteError {
     /// The item exists already, or was written or deleted in the meantime.
-    #[error("the {item} was changed meanwhile: look at it, and write it again")]
+    #[error("the {item} has changed since it was read: read it again, and repeat the change")]
     Conflict {
         /// The kind of item.
         item: &'static str,

@@ -269,7 +269,7 @@ impl Item for KeyRecord {
         match item.optional_text(PLAN, MAX_PLAN)? {
             Some(plan) => details = details.with_plans(plan, all),
             None if all.is_empty() => {}
-            None => return Err(item.damage(PLAN, "is missing beside `plan_ids`")),
+            None => return Err(item.damage(PLAN, "is missing, but `plan_ids` is there")),
         }
         let (created, version) = (item.required(CREATED)?, item.required(VERSION)?);
         Ok(Some(Self { digest, details, created, version }))

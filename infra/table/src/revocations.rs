@@ -58,7 +58,7 @@ impl RevocationKind {
 /// table's key is always short, and contains no name of a person. A list of revocations shows the
 /// digest, the time and the reason; to find an entry, look up an id.
 ///
-/// As text it is `kind#digest`, which an operator uses to delete an entry.
+/// Its text is `kind#digest`, by which an operator deletes an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revocable {
     kind: RevocationKind,

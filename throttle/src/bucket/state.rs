@@ -58,9 +58,9 @@ pub struct Stamp {
 
 /// The name of a rate's `tat`: its scope, and the time per token.
 ///
-/// As an attribute: `t5f5e100` for a plan's rate of ten requests a second, `t5f5e100.tokens` for
-/// ten tokens a second, `t5f5e100#0123456789ab` for a method's rate. The interval is in the name, so the item alone gives a debt under an older rate
-/// in tokens.
+/// Its attribute is `t5f5e100` for a plan's rate of ten requests a second, `t5f5e100.tokens` for
+/// ten tokens a second, `t5f5e100#0123456789ab` for a method's rate. The interval is in the name,
+/// so the item alone gives a debt under an older rate in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RateId {
     /// The rate of the plan.

@@ -156,8 +156,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is granted, in part or in full, given back and used beyond: never more is used
-        /// than was debited, and after a grant that was too small nothing is asked for a while.
+        /// Grants may be partial or full, and requests may use less or more than they took. Never
+        /// more is used than was debited, and after a partial grant nothing is asked for a while.
         #[test]
         fn never_more_is_used_than_debited(
             steps in prop::collection::vec((0..60u64, 1..30u32, 0..5u8, 0..40u32), 1..400),

@@ -45,7 +45,7 @@ pub(crate) enum Problem {
     #[error("has more than a rate, a burst and quotas")]
     NotOfMeter,
     /// More meters than an item has room for.
-    #[error("has more than {MAX_METERS} meters: keep at most {MAX_METERS} beside requests")]
+    #[error("has more than {MAX_METERS} meters: keep at most {MAX_METERS} besides requests")]
     TooManyMeters,
     /// Meters whose counters take too much of a subject's item.
     #[error(

@@ -90,7 +90,7 @@ impl Doctor {
         report.add(self.rules(&config))?;
         if let Some(limits) = config.throttle.as_ref().filter(|it| it.table != context.table) {
             let text = format!(
-                "the limits are in `{}`, but commands use `{}` unless told otherwise",
+                "the limits are in `{}`, but commands use `{}` by default",
                 limits.table, context.table
             );
             let fix = format!("export TOLLGATE_TABLE={}", shell_word(&limits.table));

@@ -95,7 +95,7 @@ fn items(file: &Path) -> Result<Vec<Value>, Error> {
     }
 }
 
-/// Returns true for the plan of callers within Tollgate's limits, which has none of its own.
+/// Returns true for the plan whose key the authorizer gives to admitted callers. It has no limits.
 fn is_own(plan: &Value) -> bool {
     let is_set = |value: &Value| value.as_object().is_some_and(|members| !members.is_empty());
     let stages = plan["apiStages"].as_array().map(Vec::as_slice).unwrap_or_default();

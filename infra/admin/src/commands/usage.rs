@@ -118,7 +118,7 @@ impl Span {
         let meter = of_plan(plan, self.meter)?;
         let report = Report::of_meter(plan, meter, period, (from, to), subjects)
             .map_err(|error| Error::misuse(format!("`--from` and `--to`: {error}")))?;
-        // Days are counted whatever the quotas are.
+        // Days are counted even without a daily quota.
         let is_counted = period == Period::Day
             || quotas(plan, meter).iter().any(|quota| quota.period() == period);
         let mut used = report.values.values().flatten().filter_map(|entry| entry.first());

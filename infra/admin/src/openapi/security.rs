@@ -154,7 +154,7 @@ fn need(document: &Value, alternative: &Value) -> Result<Needed, String> {
             Scheme::GatewayToken | Scheme::Roleless => {
                 return unexpressed(format!("`{shown}` has roles, which may be groups or scopes"));
             }
-            // Beside a token, the key is for `require = "both"` or for API Gateway's usage plans.
+            // With a token, the key is for `require = "both"` or for API Gateway's usage plans.
             Scheme::GatewayKey => {}
             Scheme::Other(kind) => return unexpressed(format!("`{shown}` is {kind}")),
         }

@@ -95,7 +95,7 @@ fn what_is_said_of_a_key_is_changed() {
     assert_eq!(run(&["list", "--plan", "free"])["keys"], json!([]));
     assert_eq!(
         tollgate.run(&["key", "assign", id, "silver"]).failed(1),
-        "there is no plan `silver` in `tollgate`: `tollgate plan list` shows those there are"
+        "there is no plan `silver` in `tollgate`: `tollgate plan list` shows the plans"
     );
 }
 

@@ -65,7 +65,7 @@ fn an_empty_table_lists_no_plans() {
     assert_eq!(tollgate.run(&["plan", "list"]).done(), "PLAN  RATE  BURST  QUOTA  VERSION");
     assert_eq!(
         tollgate.run(&["plan", "show", "none"]).failed(1),
-        "there is no plan `none` in `tollgate`: `tollgate plan list` shows those there are"
+        "there is no plan `none` in `tollgate`: `tollgate plan list` shows the plans"
     );
 }
 
@@ -118,7 +118,7 @@ fn a_plan_is_deleted_where_it_was_said_to_be() {
         tollgate.run(&["plan", "delete", "FREE", "--yes", "--json"]).json(),
         json!({"plan": "FREE", "version": 1, "deleted": true})
     );
-    let gone = "there is no plan `FREE` in `tollgate`: `tollgate plan list` shows those there are";
+    let gone = "there is no plan `FREE` in `tollgate`: `tollgate plan list` shows the plans";
     assert_eq!(tollgate.run(&["plan", "show", "FREE"]).failed(1), gone);
     assert_eq!(tollgate.run(&["plan", "delete", "FREE", "--yes"]).failed(1), gone);
     // A version never comes twice.
@@ -399,7 +399,7 @@ fn two_operators_don_t_overwrite_one_another() {
                 scope.spawn(move || {
                     let plan = format!(r#"{{"quota": {{"limit": {limit}, "period": "DAY"}}}}"#);
                     let answer = tollgate.feed(&["plan", "put", "FREE", "-"], &plan);
-                    assert!(answer.code == 0 || answer.err.contains("changed meanwhile"));
+                    assert!(answer.code == 0 || answer.err.contains("has changed since"));
                     u64::from(answer.code == 0)
                 })
             })

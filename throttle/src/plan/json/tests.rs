@@ -87,7 +87,7 @@ fn a_wrong_meter_is_named() {
         ("[]".to_owned(), "`plan` can't be read: invalid type: sequence"),
         (
             format!(r#"{{"a": {one}, "b": {one}, "c": {one}, "d": {one}}}"#),
-            "`meters` has more than 3 meters: keep at most 3 beside requests",
+            "`meters` has more than 3 meters: keep at most 3 besides requests",
         ),
     ] {
         assert!(with(&meters).starts_with(said), "{}", with(&meters));

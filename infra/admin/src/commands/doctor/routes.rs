@@ -17,7 +17,7 @@ struct Route {
     api: String,
     method: String,
     path: String,
-    /// The authorizer is asked, whatever a condition of the template says.
+    /// True if the authorizer guards it. Conditions of a template are ignored.
     guarded: bool,
     /// The usage plan's key is required. HTTP APIs have none.
     keyed: bool,
@@ -57,7 +57,7 @@ pub(super) fn check(file: &Path, is_openapi: bool, report: &mut Report) -> Resul
         template::read(&document, &mut found);
     }
     if found.routes.is_empty() && found.elsewhere.is_empty() && found.unread.is_empty() {
-        let text = format!("{place}: there are no routes in it");
+        let text = format!("{place} has no routes");
         return report.add(Finding::new("routes", State::Fail, text));
     }
     found.tell(report)

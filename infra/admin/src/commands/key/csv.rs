@@ -70,7 +70,9 @@ pub(crate) enum ImportProblem {
     #[error("is not UTF-8 text: save the file as UTF-8")]
     Encoding,
     /// A quote that is not closed, or text between a closing quote and the next comma.
-    #[error("has a quote that is not closed, or text beside it: double a quote within a field")]
+    #[error(
+        "has a quote that is not closed, or text before or after it: double a quote within a field"
+    )]
     Quote,
     /// A required column is not in the first line.
     #[error("is missing: name it in the first line")]

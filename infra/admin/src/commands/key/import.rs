@@ -66,7 +66,7 @@ struct Tally {
 }
 
 impl Import {
-    /// An import whose content is not a file's of its own.
+    /// An import of content that was already read.
     pub(crate) fn of(api: Option<String>, replace: bool, dry: Dry) -> Self {
         Self { file: PathBuf::new(), replace, plan: None, api, dry }
     }

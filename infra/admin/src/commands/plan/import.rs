@@ -41,7 +41,7 @@ struct Step {
 }
 
 impl Import {
-    /// An import whose content is not a file's of its own.
+    /// An import of content that was already read.
     pub(crate) fn of(offset: Offset, dry: Dry) -> Self {
         Self { file: PathBuf::new(), offset, dry }
     }

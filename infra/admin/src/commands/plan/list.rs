@@ -11,7 +11,7 @@ use crate::pages::each_page;
 
 /// List all plans. Reads the whole table.
 ///
-/// METHODS counts the methods that have a rate of their own, and METERS names the meters beside
+/// METHODS counts the methods that have a rate of their own, and METERS names the meters besides
 /// requests; `plan show` has their limits. ENFORCE is for plans with `"enforce": false`: `no`, or the
 /// meters that only report.
 #[derive(Args, Debug)]

@@ -18,7 +18,7 @@ use crate::read::read;
 /// A file replaces a stored plan of this name. Flags change the limits that they name and keep
 /// everything else of it.
 ///
-/// A file may have `meters`: units beside requests, such as tokens, each with a `throttle`, a
+/// A file may have `meters`: units besides requests, such as tokens, each with a `throttle`, a
 /// `quota`, or both. `"enforce": false`, of a plan or of a meter, only reports what the limits
 /// would refuse. `"startDay"` of a weekly or monthly quota is the day that its periods start:
 /// `"SUNDAY"`, or 1 to 28.

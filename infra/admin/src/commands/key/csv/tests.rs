@@ -114,8 +114,7 @@ fn a_file_that_is_not_one_of_keys_is_refused() {
 
 #[test]
 fn a_wrong_row_spoils_no_other() {
-    let quote =
-        "line 2: has a quote that is not closed, or text beside it: double a quote within a field";
+    let quote = "line 2: has a quote that is not closed, or text before or after it: double a quote within a field";
     for wrong in ["\"c,d", "\"c\"x,d", "c,'", "c,\"d\" e"] {
         let file = format!("Name,Key\n{wrong}\na,{ONE}\n\"b, \"\"c\"\"\",{TWO}\n");
         assert_eq!(partly(file), (vec![quote.to_owned()], vec![3, 4]), "{wrong}");

@@ -135,7 +135,7 @@ fn credentials(old: &Config, new: &Config, undecided: &mut Vec<Setting>) {
         None => "none".to_owned(),
     };
     changed("callers.prefer", prefer(old), prefer(new));
-    // A key that nobody looks at is no credential. A change of that is one of `require`.
+    // A table of keys that `require` ignores has no effect. A change of `require` is listed itself.
     let keys = [old, new].map(|it| it.keys.as_ref().filter(|_| it.callers.takes_keys()));
     if let [Some(old), Some(new)] = keys {
         changed("keys.table", format!("`{}`", old.table), format!("`{}`", new.table));
