@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -31,6 +31,7 @@ use crate::log::Caller;
 mod end;
 mod integration;
 pub(super) mod management;
+pub(super) mod protocol;
 mod registry;
 mod routes;
 mod selection;
@@ -40,6 +41,7 @@ mod talk;
 mod tests;
 
 use end::End;
+use protocol::first_offer;
 use registry::Place;
 pub use registry::Registry;
 pub use routes::{SocketRoute, SocketRoutes};
@@ -60,16 +62,6 @@ pub(super) fn handshake(head: &Parts) -> Result<Response<()>, Refusal> {
     *request.version_mut() = head.version;
     *request.headers_mut() = head.headers.clone();
     create_response(&request).map_err(|_| Refusal::UpgradeRequired)
-}
-
-/// The first subprotocol that is offered, which an echo takes.
-///
-/// A `$connect` integration must take one where a client offers any: to a browser that offers
-/// `bearer` and a token this says `bearer`.
-fn first_offer(head: &Parts) -> Option<HeaderValue> {
-    let offers = head.headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let first = offers.split(',').map(str::trim).find(|offer| !offer.is_empty())?;
-    HeaderValue::from_str(first).ok()
 }
 
 /// The decision of `$connect` on a handshake.

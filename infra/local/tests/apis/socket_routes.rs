@@ -178,14 +178,17 @@ async fn the_function_of_connect_selects_the_subprotocol() {
     let socket = Socket::connect(&api.gateway.url(), &offer).await.unwrap();
     assert_eq!(socket.handshake.headers()["sec-websocket-protocol"], "chat2");
 
-    // Nobody else selects one: a client that needs one does not connect.
-    let (api, _events) = start(&["$disconnect"], |_| ok("")).await;
-    let request = api.request("GET /").header("connection", "upgrade");
-    let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
-    let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-    let response = request.header(offer[0].0, offer[0].1).send().await.unwrap();
-    assert_eq!(response.status(), 101);
-    assert!(!response.headers().contains_key("sec-websocket-protocol"));
+    // Nobody else selects one: a client that needs one does not connect. Nor is a list one.
+    let list = json!({"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "chat1, chat2"}});
+    for (route, answer) in [("$disconnect", json!({"statusCode": 200})), ("$connect", list)] {
+        let (api, _events) = start(&[route], move |_| Ok(answer.clone())).await;
+        let request = api.request("GET /").header("connection", "upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let response = request.header(offer[0].0, offer[0].1).send().await.unwrap();
+        assert_eq!(response.status(), 101);
+        assert!(!response.headers().contains_key("sec-websocket-protocol"), "{route}");
+    }
 }
 
 #[tokio::test]

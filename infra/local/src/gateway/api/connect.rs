@@ -13,14 +13,9 @@ use super::super::asked::{Asked, Origin};
 use super::super::authorizer::Grant;
 use super::super::responses::{Refusal, RequestId};
 use super::super::web_socket::management::{self, Target};
-use super::super::web_socket::{self, Connection, Decision};
+use super::super::web_socket::{self, Connection, Decision, protocol};
 use super::Api;
 use crate::log::Report;
-
-/// The reason why browsers end a connection at once.
-const NO_SUBPROTOCOL: &str = "the client offers subprotocols and none is selected, which browsers \
-                              and Node refuse: return the header `Sec-WebSocket-Protocol` in the \
-                              function of $connect";
 
 impl Api {
     /// Answers a handshake; the connection that it becomes is left in `upgraded`.
@@ -47,9 +42,8 @@ impl Api {
             Decision::Accepted(connection, protocol) => {
                 // A connection is upgraded at most once, because what follows is not HTTP.
                 let _ = upgraded.set(*connection);
-                if protocol.is_none() && asked.header(&header::SEC_WEBSOCKET_PROTOCOL).is_some() {
-                    report.reason = Some(NO_SUBPROTOCOL.to_owned());
-                }
+                let (protocol, reason) = protocol::checked(&asked.head, protocol);
+                report.reason = reason.map(str::to_owned).or(report.reason.take());
                 if let Some(protocol) = protocol {
                     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
                 }
