@@ -26,8 +26,8 @@ mod record;
 mod watch;
 
 pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name, token as caller_token};
-pub(crate) use line::is_verified;
 pub use line::{Caller, Explain, Report, Usage, render};
+pub(crate) use line::{is_verified, shortened};
 use printer::Printer;
 pub use record::Record;
 pub use watch::Trace;

@@ -23,6 +23,8 @@ const WIDTH: usize = 80;
 const MIN_PATH: usize = 24;
 /// The longest name of a caller or a plan that is shown, in characters.
 const MAX_NAME: usize = 32;
+/// The characters of a reason that are shown.
+const MAX_REASON: usize = 600;
 /// The longest route for which a command is shown.
 const MAX_ROUTE: usize = 200;
 /// The codes of outcomes for a caller that was verified; all others are refusals before that.
@@ -203,7 +205,7 @@ fn reason(report: &Report, record: Option<&Record>) -> Option<String> {
         }
         _ => report.reason.clone()?,
     };
-    Some(one_line(&text))
+    Some(shortened(&text, MAX_REASON))
 }
 
 /// The level that has the shown limit: the plan, or a parent.
@@ -253,7 +255,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Escapes a text, and leaves out its middle where it is longer than `most` characters.
-fn shortened(text: &str, most: usize) -> String {
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     let text = one_line(text);
     let length = text.chars().count();
     if length <= most {

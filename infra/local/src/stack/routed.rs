@@ -7,6 +7,7 @@ use super::keys::TemplateKeys;
 use super::{Error, Options};
 use crate::gateway::{self, Integration, Invoke, Kind, Route, Validation};
 use crate::lambda::InvokeError;
+use crate::log::shortened;
 use crate::program::Program;
 use crate::template::{self, Api};
 
@@ -22,6 +23,8 @@ pub(super) use shown::{listed, notes};
 pub(super) use socket::{message, token_notes};
 pub(super) use values::Values;
 
+/// The characters of a reason that are shown: it may have a part of the template.
+const MAX_REASON: usize = 300;
 /// The reason why a route without an integration does nothing.
 const NOTHING: &str = "the route has no integration";
 
@@ -114,7 +117,9 @@ fn integration(
         template::Integration::Http(address) => Integration::Address(address.clone()),
         template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
         template::Integration::Nothing => Integration::Unserved(NOTHING.to_owned()),
-        template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
+        template::Integration::Unserved(reason) => {
+            Integration::Unserved(shortened(reason, MAX_REASON))
+        }
         // `Template::read` has filled every one.
         template::Integration::Staged(_) => Integration::Unserved("its address".to_owned()),
     }

@@ -9,8 +9,12 @@ use std::str::{Chars, FromStr};
 
 use serde_json::{Value, json};
 
+use crate::log::shortened;
+
 /// The longest expression, in bytes.
 const MAX_LENGTH: usize = 1024;
+/// The characters of an expression that an error shows.
+const SHOWN: usize = 200;
 /// The start of every path.
 const BODY: &str = "request.body";
 
@@ -48,9 +52,8 @@ impl FromStr for Selection {
     type Err = SelectionError;
 
     fn from_str(text: &str) -> Result<Self, SelectionError> {
-        let shown: String = text.chars().take(MAX_LENGTH).collect();
         let parts = if text.len() > MAX_LENGTH { None } else { parts(text) };
-        parts.map(Self).ok_or(SelectionError(shown))
+        parts.map(Self).ok_or_else(|| SelectionError(shortened(text, SHOWN)))
     }
 }
 
@@ -229,7 +232,8 @@ mod tests {
             "a\\",
             &long,
         ] {
-            assert!(wrong.parse::<Selection>().is_err(), "{wrong}");
+            let error = wrong.parse::<Selection>().unwrap_err().to_string();
+            assert!(error.chars().count() < 400, "{error}");
         }
     }
 

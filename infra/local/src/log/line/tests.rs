@@ -211,3 +211,11 @@ fn only_a_status_is_coloured() {
         assert_eq!(line, format!("GET /  {start}{status}\u{1b}[0m  orders-reader  3 ms"));
     }
 }
+
+#[test]
+fn a_reason_of_any_length_is_one_line_that_is_shortened() {
+    let reason = Some(format!("begins\n{} ends", "a".repeat(100_000)));
+    let line = plain(&Report { reason, ..report("GET /orders", 500) }, None);
+    assert!(line.contains("begins\\na") && line.contains("a ends") && !line.contains('\n'));
+    assert!(line.chars().count() < 800, "{}", line.len());
+}

@@ -1,7 +1,8 @@
 //! The list of a template's routes, and notes on everything that is not as on AWS.
 
-use super::{Options, missing_function, socket, unserved};
+use super::{MAX_REASON, Options, missing_function, socket, unserved};
 use crate::gateway::{Route, unsendable};
+use crate::log::shortened;
 use crate::program::Program;
 use crate::ready;
 use crate::template::{self, Api, Family};
@@ -95,7 +96,9 @@ fn of_routes(api: &Api) -> Vec<String> {
             _ if !is_served => {
                 format!("answers 501: {}", unserved(api, guard.unwrap_or_default()))
             }
-            template::Integration::Unserved(reason) => format!("answers 501: {reason}"),
+            template::Integration::Unserved(reason) => {
+                format!("answers 501: {}", shortened(reason, MAX_REASON))
+            }
             _ => continue,
         };
         match reasons.iter_mut().find(|(other, _)| *other == reason) {
