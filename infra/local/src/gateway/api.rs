@@ -202,7 +202,9 @@ impl Api {
             Refusal::Unauthorized
         })?;
         let token = identity.first().map(String::as_str).unwrap_or_default();
-        if self.options.validation.as_ref().is_some_and(|pattern| !pattern.is_match(token)) {
+        if let Some(validation) = &self.options.validation
+            && !validation.is_match(token).await
+        {
             report.reason = Some("the token does not match the validation expression".to_owned());
             return Err(Refusal::Unauthorized);
         }

@@ -49,7 +49,7 @@ fn template(text: &str) -> Vec<(String, Expression)> {
 
 fn response(pattern: Option<&str>, status: u16, body: &str) -> IntegrationResponse {
     IntegrationResponse {
-        pattern: pattern.map(str::to_owned),
+        pattern: pattern.map(|text| text.parse().unwrap()),
         status,
         headers: vec![(
             "x-plan".to_owned(),
@@ -501,6 +501,13 @@ async fn a_function_that_is_no_proxy_has_templates_and_patterns_for_its_errors()
     ] {
         assert_eq!(call(&api, body).await, expected, "{body}");
     }
+    // Patterns are matched with the start of a long message, not with more of it.
+    for (message, status) in [("not found", 404), ("x", 502)] {
+        let long = format!(r#"{{"fail": "{message} {}"}}"#, "ä".repeat(10_000));
+        assert_eq!(call(&api, &long).await.0, status, "{message}");
+    }
+    let late = format!(r#"{{"fail": "{} not found"}}"#, "a".repeat(10_000));
+    assert_eq!(call(&api, &late).await.0, 502);
     // Without a template the body is the event, which must be JSON.
     let mut plain = Templates { requests: Vec::new(), ..templates };
     plain.responses[3].bodies.clear();

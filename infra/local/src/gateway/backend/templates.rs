@@ -10,10 +10,13 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use super::{FRAMING, Fault};
+use crate::gateway::Pattern;
 use crate::gateway::expression::{Expression, TooLong, Values};
 use crate::gateway::responses::{Refusal, unsendable};
 
 const JSON: &str = "application/json";
+/// The start of a function's error that patterns are matched with, in bytes.
+const MAX_MATCHED: usize = 1024;
 
 /// The request templates and integration responses of an integration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum Passthrough {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntegrationResponse {
     /// The expression that the integration's status must match; the default response has none.
-    pub pattern: Option<String>,
+    pub pattern: Option<Pattern>,
     /// The status of the API's response.
     pub status: u16,
     /// Names of headers, and their values.
@@ -102,10 +105,8 @@ impl Templates {
         request: &HeaderMap,
     ) -> Result<Response<Full<Bytes>>, Fault> {
         let is_of = |response: &&IntegrationResponse| {
-            selected.zip(response.pattern.as_ref()).is_some_and(|(text, pattern)| {
-                regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-                    .is_ok_and(|pattern| pattern.is_match(text))
-            })
+            let pair = selected.zip(response.pattern.as_ref());
+            pair.is_some_and(|(text, pattern)| pattern.is_match(start_of(text)))
         };
         let default = || self.responses.iter().find(|response| response.pattern.is_none());
         let found = self.responses.iter().find(is_of).or_else(default);
@@ -149,6 +150,11 @@ impl Templates {
         }
         Ok(response)
     }
+}
+
+/// The part of a text that patterns are matched with.
+fn start_of(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_MATCHED)).unwrap_or(text)
 }
 
 /// An error of the definition.

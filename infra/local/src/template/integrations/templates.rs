@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Found;
-use crate::gateway::{Expression, IntegrationResponse, Passthrough, Templates};
+use crate::gateway::{Expression, IntegrationResponse, Passthrough, PatternError, Templates};
 use crate::template::text::text_of;
 
 impl Found<'_> {
@@ -35,9 +35,8 @@ impl Found<'_> {
     }
 
     fn response(&self, pattern: Option<String>) -> Result<IntegrationResponse, String> {
-        if let Some(pattern) = &pattern {
-            regex_lite::Regex::new(pattern).map_err(|_| format!("the pattern `{pattern}`"))?;
-        }
+        let pattern = pattern.map(|text| text.parse()).transpose();
+        let pattern = pattern.map_err(|error: PatternError| format!("the pattern {error}"))?;
         let status = self.text(&["statusCode"]).and_then(|status| status.parse().ok());
         let mut headers = Vec::new();
         let parameters = self.get(&["responseParameters"]).and_then(Value::as_object);

@@ -2,8 +2,12 @@
 
 use serde_json::Value;
 
+use crate::gateway::Pattern;
 use crate::template::Error;
 use crate::template::text::text_of;
+
+/// The compiled size of a pattern, in bytes: the start alone waits for it.
+const MAX_SIZE: usize = 256 * 1024;
 
 /// Refuses a value that the parameter's type or a constraint does not allow, as CloudFormation does.
 ///
@@ -59,6 +63,6 @@ fn too_long_or_short(text: &str, least: Option<String>, most: Option<String>) ->
 /// A pattern must match the whole value.
 fn not_matched(text: &str, pattern: Option<String>) -> Option<String> {
     let pattern = pattern?;
-    let whole = regex_lite::Regex::new(&format!(r"\A(?:{pattern})\z")).ok()?;
+    let whole = Pattern::within(MAX_SIZE, &pattern).ok()?;
     (!whole.is_match(text)).then(|| format!("match the pattern `{pattern}`"))
 }
