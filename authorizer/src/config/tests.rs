@@ -62,6 +62,19 @@ fn a_subject_is_needed_where_something_uses_it() {
     assert!(needs(&deny), "a deny too");
 }
 
+/// A service needs no `sub`, unless it reads one.
+#[test]
+fn issuers_alone_have_the_settings_of_the_other_tables() {
+    let text = format!("{GOOD}[jwks]\nproxy = true\n[claim_paths]\ntenant = [\"org\", \"id\"]\n");
+    for text in [text.clone(), text.replace("\"client_id\"", "\"sub\"")] {
+        let issuers = Config::parse_issuers(&text, "t").unwrap();
+        let issuer = &issuers[0];
+        assert!(issuer.identities.iter().all(|identity| identity.proxy));
+        assert!(!issuer.checks.needs_sub);
+        assert_eq!(issuer.checks.claim_paths.len(), 1);
+    }
+}
+
 #[test]
 fn refuses_an_issuer_that_stands_twice() {
     let twice = format!(

@@ -232,6 +232,9 @@ fn an_import_can_be_run_again() {
          left as it is; --replace writes it over\n\
          tollgate: 1 of 2 rows was not imported (see above); the other 1 is stored.\n"
     );
+    let tried = import(&["--replace", "--dry-run"], &other).done();
+    assert_eq!(tried, "keys: 0 new, 1 there already, 1 written over; nothing was done");
+    assert!(!tollgate.run(&["key", "list"]).done().contains("1st"));
     assert_eq!(
         import(&["--replace", "--json"], &other).json(),
         json!({"new": 0, "same": 1, "replaced": 1, "differ": [], "dryRun": false})
