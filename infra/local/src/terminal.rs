@@ -24,7 +24,7 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
 
 /// A text on one line: line breaks are escaped too.
 ///
-/// A name in a template may have one, and would begin a line of its own.
+/// A name in a template may have one, and what follows it would look like another line.
 pub(crate) fn line(text: &str) -> String {
     escaped(text).replace('\n', "\\n")
 }

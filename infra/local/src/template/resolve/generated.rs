@@ -39,9 +39,10 @@ impl Resolver<'_> {
             _ if SHARED.contains(&name) => unknown(),
             // An API itself, which an event makes.
             Some((_, _, "")) => Ok(Some(name.into())),
-            Some((owner, "AWS::Serverless::Function", rest))
-                if rest.starts_with("Alias") || rest.starts_with("Version") =>
-            {
+            Some((owner, "AWS::Serverless::Function", rest)) if rest.starts_with("Alias") => {
+                Ok(Some(self.alias(owner, "AutoPublishAlias")?.into()))
+            }
+            Some((owner, "AWS::Serverless::Function", rest)) if rest.starts_with("Version") => {
                 Ok(Some(self.arn(owner)?.into()))
             }
             Some((owner, "AWS::Serverless::Api" | "AWS::Serverless::HttpApi", rest))

@@ -72,13 +72,19 @@ impl<'a> Resolver<'a> {
             ("AWS::Serverless::Api" | "AWS::Serverless::HttpApi", "Stage") => {
                 Ok(self.stage(resource)?.into())
             }
-            // What SAM makes beside an API: `!Ref Api.UsagePlan`.
+            // What SAM makes for an API: `!Ref Api.UsagePlan`.
             ("AWS::Serverless::Api", "UsagePlan" | "UsagePlanKey" | "ApiKey") => {
                 Ok(self.of_plan(resource, attribute).into())
             }
-            // What SAM makes beside a function: `!Ref Function.Alias`.
-            ("AWS::Lambda::Alias" | "AWS::Lambda::Version", _)
-            | ("AWS::Serverless::Function", "Alias" | "Version") => Ok(self.arn(resource)?.into()),
+            ("AWS::Lambda::Alias", _) => Ok(self.alias(resource, "Name")?.into()),
+            // What SAM makes for a function: `!Ref Function.Alias`.
+            ("AWS::Serverless::Function", "Alias") => {
+                Ok(self.alias(resource, "AutoPublishAlias")?.into())
+            }
+            // The number of a version is not known.
+            ("AWS::Lambda::Version", _) | ("AWS::Serverless::Function", "Version") => {
+                Ok(self.arn(resource)?.into())
+            }
             // The outputs of one stack stay apart.
             ("AWS::CloudFormation::Stack" | "AWS::Serverless::Application", _)
                 if !attribute.is_empty() =>
@@ -118,6 +124,17 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// The ARN of a function's alias, whose name is in the member.
+    pub(super) fn alias(&self, resource: &str, member: &str) -> Result<String, Error> {
+        let name = self.found(resource).and_then(|found| found.get("Properties")?.get(member));
+        let name = name.map(|name| self.bounds.deeper(|| self.text(name))).transpose()?.flatten();
+        let arn = self.arn(resource)?;
+        Ok(match name {
+            Some(name) => format!("{arn}:{name}"),
+            None => arn,
+        })
+    }
+
     /// The ARN of a function, or of what stands for one.
     pub(super) fn arn(&self, resource: &str) -> Result<String, Error> {
         let found = self.found(resource);
@@ -127,7 +144,7 @@ impl<'a> Resolver<'a> {
             of.filter(|_| matches!(kind, Some("AWS::Lambda::Alias" | "AWS::Lambda::Version")));
         let name = match stands_for {
             Some(of) => self.bounds.deeper(|| self.text(of))?.unwrap_or_default(),
-            None => resource.to_owned(),
+            None => self.seen(resource, "Arn")?.unwrap_or_else(|| resource.to_owned()),
         };
         if name.contains(":function:") {
             return Ok(name);

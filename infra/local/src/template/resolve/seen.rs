@@ -113,8 +113,7 @@ impl Resolver<'_> {
     /// The value of a resource's `Ref` (without an attribute) or `Fn::GetAtt` where it is seen; `None`
     /// if it is evaluated as anywhere else.
     pub(super) fn seen(&self, resource: &str, attribute: &str) -> Result<Option<String>, Error> {
-        let view = self.view.get();
-        if view == View::Ids {
+        if self.view.get() == View::Ids {
             return Ok(None);
         }
         let found = self.found(resource);
@@ -140,9 +139,7 @@ impl Resolver<'_> {
                 self.mark(Mark::Address, resource)
             }
             ("AWS::ApiGateway::Stage" | "AWS::ApiGatewayV2::Stage", "") => own("StageName")?,
-            ("AWS::Lambda::Function" | "AWS::Serverless::Function", "" | "Arn")
-                if view != View::Address =>
-            {
+            ("AWS::Lambda::Function" | "AWS::Serverless::Function", "" | "Arn") => {
                 let name = own("FunctionName")?.unwrap_or_else(|| resource.to_owned());
                 let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}");
                 Some(if attribute.is_empty() { name } else { arn })

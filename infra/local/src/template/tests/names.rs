@@ -32,7 +32,8 @@ Resources:
       - {ApiId: !Ref Api, Stage: other}
   Variables:
     Type: AWS::Serverless::Function
-    Properties: {Environment: {Variables: {VA: !Ref FRole, VB: !Ref ApiProdStage, VC: !GetAtt F.Arn}}}
+    Properties: {Environment: {Variables: {VA: !Ref FRole, VB: !Ref ApiProdStage, VC: !GetAtt F.Arn,
+      VD: !Ref Alias, VE: !Ref F.Alias, VF: !Ref FAliaslive, VG: !Ref F.Version}}}
 ",
         &[],
     )
@@ -47,7 +48,8 @@ Resources:
     let variables = template.functions["Variables"].variables.iter();
     let values: Vec<&str> = variables.map(|(_, value)| value.as_str()).collect();
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:my-f";
-    assert_eq!(values, ["FRole", "Prod", arn]);
+    let alias = format!("{arn}:live");
+    assert_eq!(values, ["FRole", "Prod", arn, &alias, &alias, &alias, arn]);
     let notes = template.notes.join("\n");
     assert!(notes.contains("Variables.VA: the value of `FRole` on AWS is not known"), "{notes}");
     assert!(!notes.contains("Variables.VB"), "{notes}");
