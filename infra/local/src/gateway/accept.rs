@@ -64,11 +64,13 @@ async fn serve(
     let upgraded = Arc::new(OnceLock::new());
     let heads = wire::Heads::default();
     let service = service_fn(|request| {
-        let (api, upgraded, sent) = (Arc::clone(&api), Arc::clone(&upgraded), heads.take());
+        let (api, upgraded, heads) = (Arc::clone(&api), Arc::clone(&upgraded), heads.clone());
         async move {
-            let mut response = api.answer(request, sent, peer, &upgraded).await;
-            // Clients such as SDKs keep connections that they may not need again.
-            if response.status() != StatusCode::SWITCHING_PROTOCOLS && is_crowded() {
+            let mut response = api.answer(request, heads.take(), peer, &upgraded).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                heads.end();
+            } else if is_crowded() {
+                // Clients such as SDKs keep connections that they may not need again.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

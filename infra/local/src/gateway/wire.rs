@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -60,12 +61,21 @@ impl Sent {
 
 /// The heads of a connection's requests, in their order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heads(Arc<Mutex<VecDeque<Sent>>>);
+pub(super) struct Heads {
+    sent: Arc<Mutex<VecDeque<Sent>>>,
+    /// True if no more requests follow.
+    is_over: Arc<AtomicBool>,
+}
 
 impl Heads {
     /// Takes the head of the next request.
     pub(super) fn take(&self) -> Sent {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or_default()
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or_default()
+    }
+
+    /// Ends the requests: what follows is a WebSocket, whose bytes no parser bounds.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -101,6 +111,10 @@ impl<S> Wire<S> {
 
     /// Follows bytes that came in.
     fn follow(&mut self, mut bytes: &[u8]) {
+        if self.heads.is_over.load(Ordering::Relaxed) {
+            self.place = Place::Lost;
+            self.line = Vec::new();
+        }
         while let Some((first, rest)) = bytes.split_first() {
             match &mut self.place {
                 Place::Lost => return,
@@ -148,7 +162,7 @@ impl<S> Wire<S> {
                     None | Some(0) => Place::RequestLine,
                     Some(length) => Place::Body(length),
                 };
-                let mut heads = self.heads.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut heads = self.heads.sent.lock().unwrap_or_else(PoisonError::into_inner);
                 heads.push_back(sent);
                 // No parser reads so far ahead: this is a WebSocket.
                 if heads.len() > MAX_AHEAD { Place::Lost } else { next }
@@ -213,7 +227,7 @@ mod tests {
         for bytes in stream.as_bytes().chunks(piece) {
             wire.follow(bytes);
         }
-        heads.0.lock().unwrap().drain(..).collect()
+        heads.sent.lock().unwrap().drain(..).collect()
     }
 
     #[test]
@@ -246,6 +260,19 @@ mod tests {
             let all = heads(&format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n\r\n"), 9);
             assert_eq!(all[0].is_ambiguous(), is_ambiguous, "{lines}");
         }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_follows_the_last_request() {
+        let heads = Heads::default();
+        let mut wire = Wire::new((), heads.clone());
+        wire.follow(b"GET / HTTP/1.1\r\nhost: h\r\n\r\nbegins");
+        heads.end();
+        for at in 0..1000 {
+            wire.follow(format!("\nname-{at}: value").as_bytes());
+        }
+        assert_eq!(heads.sent.lock().unwrap().len(), 1);
+        assert!(matches!(wire.place, Place::Lost) && wire.line.is_empty());
     }
 
     #[test]
