@@ -17,7 +17,7 @@ use super::cache::Cache;
 use super::evaluate;
 use super::report;
 use super::responses::{Refusal, RequestId, unsendable};
-use super::web_socket::Connection;
+use super::web_socket::{Connection, Targets};
 use super::wire::Sent;
 use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer,
@@ -32,12 +32,15 @@ pub(super) struct Api {
     options: Options,
     cache: Arc<Cache>,
     backend: Backend,
+    /// The targets of a WebSocket API's routes.
+    targets: Arc<Targets>,
 }
 
 impl Api {
     pub(super) fn new(options: Options, cache: Arc<Cache>) -> Self {
         let backend = Backend::new(&options);
-        Self { options, cache, backend }
+        let targets = Arc::new(Targets::new(&options));
+        Self { options, cache, backend, targets }
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::responses::{Refusal, RequestId};
 use super::route::{METHODS, Matched, Route, rest_resource};
@@ -34,6 +35,8 @@ pub(super) struct Asked<'a> {
     pub(super) route: Matched,
     /// The ARN of this request in events and policies.
     pub(super) arn: String,
+    /// The context of a WebSocket API's event, which the request does not tell.
+    pub(super) context: Option<Value>,
 }
 
 /// Removes the console's cookie, which a browser sends to every port of this machine.
@@ -72,7 +75,7 @@ impl<'a> Asked<'a> {
         let route = route(options, &head)?;
         let arn = arn(options, &head, &route)?;
         let Origin { sent, peer, id } = from;
-        Ok(Self { options, head, sent, peer, id, route, arn })
+        Ok(Self { options, head, sent, peer, id, route, arn, context: None })
     }
 
     /// The path of the request in events.

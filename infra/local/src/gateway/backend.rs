@@ -129,7 +129,7 @@ impl Backend {
             Self::Custom(invoke, templates) => custom::answer(invoke, templates, call).await,
             Self::Mock(templates) => {
                 let values = Values::new(&call.asked, &call.body, call.grant);
-                templates.mock(values, &call.asked.head.headers, &call.body)
+                templates.mock(values, &call.body)
             }
             Self::Unserved(message) => {
                 let mut response = json_response(&json!({ "message": message }));

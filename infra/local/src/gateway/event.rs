@@ -86,6 +86,9 @@ pub(super) fn authorizer(asked: &Asked<'_>, grant: &Grant) -> Value {
 
 /// The variables of a request's context, as templates and mappings name them.
 pub(super) fn context(asked: &Asked<'_>, grant: &Grant) -> Value {
+    if let Some(context) = &asked.context {
+        return context.clone();
+    }
     let mut event = if asked.kind().is_http() { of_backend_v1(asked) } else { rest_request(asked) };
     let mut context = event.get_mut("requestContext").map(Value::take).unwrap_or_default();
     let mut authorizer = grant.context.clone();

@@ -1,10 +1,12 @@
 //! Values that a definition takes from a request: of parameter mappings, and of templates.
 //!
-//! Three notations are read: `method.request.header.X` of a REST API's mappings
-//! ("Amazon API Gateway API request and response data mapping reference" of the developer guide),
+//! Four notations are read: `method.request.header.X` of a REST API's mappings
+//! ("Amazon API Gateway API request and response data mapping reference" of the developer guide) and
+//! `route.request.header.X` of a WebSocket API's ("Set up data mapping for WebSocket APIs"),
 //! `$request.header.X` and `${request.header.X}` of an HTTP API's ("Transform API requests and
-//! responses for HTTP APIs"), and the variables of mapping templates, by plain substitution. What
-//! needs the Velocity language is an error with the reason.
+//! responses for HTTP APIs"), `${request.body.a}` of the expressions that select a WebSocket API's
+//! templates, and the variables of mapping templates, by plain substitution. What needs the Velocity
+//! language is an error with the reason.
 
 use self::function::Function;
 use self::path::Path;
@@ -13,6 +15,7 @@ use super::MAX_BODY;
 
 mod function;
 mod path;
+mod selection;
 mod template;
 mod values;
 
@@ -32,6 +35,8 @@ enum Part {
     Path,
     /// The request's body, or a member of it.
     Body(Path),
+    /// The status of the integration's response.
+    ResponseStatus,
     /// A header of the integration's response.
     ResponseHeader(String),
     /// The body of the integration's response, or a member of it.
@@ -64,11 +69,24 @@ impl Expression {
     /// # Errors
     /// The reason why it is not served.
     pub fn of_rest(text: &str) -> Result<Self, String> {
+        Self::with_constants(text, "method.request.")
+    }
+
+    /// Reads a mapping of a WebSocket API.
+    ///
+    /// # Errors
+    /// The reason why it is not served.
+    pub fn of_socket(text: &str) -> Result<Self, String> {
+        Self::with_constants(text, "route.request.")
+    }
+
+    /// Reads a constant in quotes, or one variable.
+    fn with_constants(text: &str, request: &str) -> Result<Self, String> {
         let part = if let Some(literal) = text.strip_prefix('\'') {
             literal.strip_suffix('\'').map(|literal| Part::Text(literal.to_owned()))
         } else {
             of_stage(text)
-                .or_else(|| of_request(text, "method.request."))
+                .or_else(|| of_request(text, request))
                 .or_else(|| of_response(text, "integration.response."))
         };
         part.map(|part| Self(vec![part])).ok_or_else(|| format!("the mapping `{text}`"))
@@ -115,6 +133,15 @@ impl Expression {
     /// The reason why it is not served: what only the Velocity language does.
     pub fn of_template(text: &str) -> Result<Self, String> {
         template::parts(text).map(Self)
+    }
+
+    /// Reads the expression that selects a template of a WebSocket API.
+    ///
+    /// # Errors
+    /// The reason why it is not served.
+    pub fn of_selection(text: &str) -> Result<Self, String> {
+        let parts = selection::parts(text).map(Self);
+        parts.ok_or_else(|| format!("the template selection expression `{text}`"))
     }
 
     /// The text, if it has no values of a request.
@@ -220,6 +247,16 @@ mod tests {
             "method.request.multivalueheader.a",
         ] {
             assert_eq!(rest(wrong), Err(format!("the mapping `{wrong}`")));
+        }
+        let socket = |text: &str| Expression::of_socket(text).map(|read| read.0);
+        assert_eq!(socket("route.request.header.X"), Ok(vec![Part::Header("X".into())]));
+        assert_eq!(socket("route.request.querystring.a"), Ok(vec![Part::Query("a".into())]));
+        assert_eq!(socket("route.request.body.a[0]"), Ok(vec![Part::Body(member.clone())]));
+        let connection = Part::Context("connectionId".into());
+        assert_eq!(socket("context.connectionId"), Ok(vec![connection]));
+        assert_eq!(socket("'a'"), Ok(vec![Part::Text("a".into())]));
+        for wrong in ["method.request.header.X", "route.request.multivalueheader.X"] {
+            assert_eq!(socket(wrong), Err(format!("the mapping `{wrong}`")));
         }
         let http = |text: &str| Expression::of_http(text).map(|read| read.0);
         assert_eq!(http("$context.authorizer.plan"), Ok(vec![authorizer]));

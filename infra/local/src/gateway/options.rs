@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::Uri;
 
 use super::{
-    Address, Connections, Cors, Keys, Kind, Mapping, Payload, ResponseMappings, Route,
-    SocketRoutes, Source, Templates, Validation,
+    Address, Connections, Cors, IntegrationResponse, Keys, Kind, Mapping, Payload,
+    ResponseMappings, Route, SocketRoutes, Source, Templates, Validation,
 };
 use crate::clock::Now;
 use crate::lambda::InvokeError;
@@ -42,7 +42,7 @@ pub enum Integration {
     Echo,
     /// A Lambda function, as a proxy.
     Function(Invoke),
-    /// A Lambda function behind a REST API, with templates for its event and its answer.
+    /// A Lambda function behind a REST or WebSocket API, with templates for its event and its answer.
     Custom(Invoke, Templates),
     /// An HTTP service that gets the path of each request after its own.
     Http(Uri),
@@ -52,6 +52,19 @@ pub enum Integration {
     Mock(Templates),
     /// A 501 with the reason why the integration cannot be served here.
     Unserved(String),
+}
+
+impl Integration {
+    /// Passes a response that no integration response is for, as a WebSocket API's route that answers
+    /// nobody needs none.
+    pub(crate) fn pass_others(&mut self) {
+        if let Self::Custom(_, templates)
+        | Self::Mock(templates)
+        | Self::Address(Address { templates: Some(templates), .. }) = self
+        {
+            templates.responses.push(IntegrationResponse::default());
+        }
+    }
 }
 
 impl fmt::Debug for Integration {

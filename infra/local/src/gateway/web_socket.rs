@@ -1,12 +1,12 @@
 //! A WebSocket API's connections.
 //!
 //! ```text
-//! handshake ─> authorizer ─> $connect ─> connection ─> messages ─> routes ─> functions
+//! handshake ─> authorizer ─> $connect ─> connection ─> messages ─> routes ─> integrations
 //!                                             ^                                  │
 //!                                          registry <──── @connections <─────────┘
 //! ```
 //!
-//! The authorizer is asked once, at `$connect`; its context goes with every message. The function
+//! The authorizer is asked once, at `$connect`; its context goes with every message. The integration
 //! of `$connect` decides on the handshake. An API without a definition answers messages with what a
 //! function would see.
 
@@ -21,7 +21,6 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
-use super::Integration;
 use super::asked::Asked;
 use super::authorizer::Grant;
 use super::backend::Fault;
@@ -37,6 +36,7 @@ mod routes;
 mod selection;
 mod session;
 mod talk;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -48,12 +48,10 @@ pub use routes::{SocketRoute, SocketRoutes};
 pub use selection::{Selection, SelectionError};
 use session::Session;
 use talk::{PATIENCE, Talk};
+pub(super) use targets::Targets;
 
 /// A message, in bytes; a longer one is the connection's end.
 const MAX_MESSAGE: usize = 128 * 1024;
-/// The integrations of a template that are not served behind a WebSocket API.
-const HTTP: &str = "an HTTP integration of a WebSocket API";
-const NO_PROXY: &str = "a function's integration of a WebSocket API that is not a proxy";
 
 /// Looks whether a request is a handshake at all, and answers it.
 pub(super) fn handshake(head: &Parts) -> Result<Response<()>, Refusal> {
@@ -85,43 +83,42 @@ pub(super) async fn decide(
     grant: &Grant,
     upgrade: OnUpgrade,
     caller: Option<Caller>,
+    targets: &Arc<Targets>,
 ) -> Result<Decision, Fault> {
     let session = Session::new(asked, grant);
-    let routes = &asked.options.socket;
-    let protocol = match routes.get(routes::CONNECT).map(|route| (route, &route.integration)) {
-        Some((_, Integration::Echo)) => {
+    let protocol = match targets.get(routes::CONNECT) {
+        None => None,
+        Some(target) if target.is_echo() => {
             // A backend refuses a throttled caller, if nothing did before.
             if grant.is_throttled() {
                 return Err(Refusal::Throttled.into());
             }
             first_offer(&asked.head)
         }
-        Some((route, Integration::Function(invoke))) => {
-            let event = session.connect(asked);
-            let answer = integration::call(invoke, event, route.timeout).await?;
+        Some(target) => {
+            if let Some(reason) = target.why_unserved() {
+                return Ok(unserved(reason));
+            }
+            let answer = target.call(&session, session.connect(asked)).await?;
             if !answer.status.is_success() {
-                let reason = format!("the function of $connect answered {}", answer.shown());
+                let reason = format!("the integration of $connect answered {}", answer.shown());
                 return Ok(refused(answer.status, answer.body, reason));
             }
             answer.protocol
         }
-        Some((_, Integration::Mock(_))) | None => None,
-        Some((_, Integration::Unserved(reason))) => return Ok(unserved(reason)),
-        Some((_, Integration::Custom(..))) => return Ok(unserved(NO_PROXY)),
-        Some((_, Integration::Http(_) | Integration::Address(_))) => return Ok(unserved(HTTP)),
     };
     // The function of `$connect` could not send to it yet, as on AWS.
     let registry = &asked.options.connections;
     let place = registry.open(&session.id, session.connected_at, session.identity.clone());
-    let talk = Talk { session, routes: Arc::clone(routes), caller, log: asked.options.log.clone() };
+    let log = asked.options.log.clone();
+    let talk = Talk { session, targets: Arc::clone(targets), caller, log };
     let connection = Connection { upgrade, talk: Arc::new(talk), place };
     Ok(Decision::Accepted(Box::new(connection), protocol))
 }
 
 fn unserved(reason: &str) -> Decision {
-    let reason = format!("local cannot serve this: {reason}");
     let body = json!({ "message": reason }).to_string();
-    refused(StatusCode::NOT_IMPLEMENTED, body.into(), reason)
+    refused(StatusCode::NOT_IMPLEMENTED, body.into(), reason.to_owned())
 }
 
 fn refused(status: StatusCode, body: Bytes, reason: String) -> Decision {

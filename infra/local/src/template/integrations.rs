@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::address::{function_of, is_staged, names_in_braces, service};
 use super::route::Target;
-
 use super::text::text_of;
 use super::{Family, Integration};
 use crate::gateway::{Address, Mapping, Payload, ResponseMappings};
@@ -123,16 +122,16 @@ impl<'a> Found<'a> {
             },
             "http_proxy" => self.http(family, place, uri, notes).map(Integration::Http),
             "http" => self.http(family, place, uri, notes).and_then(|address| {
-                let templates = Some(self.templates()?);
+                let templates = Some(self.templates(family)?);
                 Ok(Integration::Http(Address { templates, ..address }))
             }),
-            "mock" => self.templates().map(Integration::Mock),
-            "aws" if family == Family::Rest && function_of(&uri).is_some() => {
-                self.check_method(family, place, notes);
-                self.custom(function_of(&uri).unwrap_or_default())
-            }
-            "aws" if function_of(&uri).is_some() => {
+            "mock" => self.templates(family).map(Integration::Mock),
+            "aws" if family == Family::Http && function_of(&uri).is_some() => {
                 Err("a function's integration that is not a proxy: use `AWS_PROXY`".to_owned())
+            }
+            "aws" if let Some(name) = function_of(&uri) => {
+                self.check_method(family, place, notes);
+                self.custom(family, name)
             }
             "aws" => Err(format!("the service integration `{}` needs AWS", service(&uri))),
             other => Err(format!("integrations of the type `{other}`")),
@@ -154,14 +153,16 @@ impl<'a> Found<'a> {
     /// The integration of a function with templates.
     ///
     /// Of its request parameters one has a meaning: the kind of invocation.
-    fn custom(&self, name: String) -> Result<Integration, String> {
+    fn custom(&self, family: Family, name: String) -> Result<Integration, String> {
         let parameters = self.get(&["requestParameters"]).and_then(Value::as_object);
         let kind = parameters.into_iter().flatten().find_map(|(to, from)| {
             let header = to.strip_prefix("integration.request.header.")?;
             header.eq_ignore_ascii_case("x-amz-invocation-type").then(|| text_of(from))?
         });
         match kind.as_deref() {
-            None | Some("'RequestResponse'") => Ok(Integration::Custom(name, self.templates()?)),
+            None | Some("'RequestResponse'") => {
+                Ok(Integration::Custom(name, self.templates(family)?))
+            }
             Some(kind) => Err(format!("invocations of the type `{kind}`")),
         }
     }
@@ -183,15 +184,20 @@ impl<'a> Found<'a> {
             Method::from_bytes(method.to_ascii_uppercase().as_bytes())
                 .map_err(|_| format!("the integration's method `{method}`"))
         });
-        let read = if family == Family::Http { Mapping::of_http } else { Mapping::of_rest };
-        let mappings = self.request_mappings(read)?;
-        if family == Family::Rest {
-            let is_mapped = |name: &str| mappings.iter().any(|one| one.parameter() == Some(name));
-            for name in names_in_braces(&text).filter(|name| !is_mapped(name)) {
-                notes.push(format!(
-                    "{place}: on AWS `{{{name}}}` of the integration's address needs the mapping \
-                     `integration.request.path.{name}`; here it is the path's parameter"
-                ));
+        let mappings = self.request_mappings(match family {
+            Family::Rest => Mapping::of_rest,
+            Family::Http => Mapping::of_http,
+            Family::WebSocket => Mapping::of_socket,
+        })?;
+        let is_mapped = |name: &str| mappings.iter().any(|one| one.parameter() == Some(name));
+        for name in names_in_braces(&text).filter(|name| !is_mapped(name)) {
+            let needed = format!("the mapping `integration.request.path.{name}`");
+            let address = format!("`{{{name}}}` of the integration's address needs {needed}");
+            match family {
+                Family::Rest => notes
+                    .push(format!("{place}: on AWS {address}; here it is the path's parameter")),
+                Family::Http => {}
+                Family::WebSocket => return Err(address),
             }
         }
         Ok(Address { text, method: method.transpose()?, mappings, templates: None })

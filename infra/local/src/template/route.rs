@@ -76,6 +76,18 @@ impl Integration {
             _ => None,
         }
     }
+
+    /// Returns true for an integration that is not a proxy and has no integration response.
+    pub(crate) fn lacks_response(&self) -> bool {
+        match self {
+            Self::Custom(_, templates)
+            | Self::Mock(templates)
+            | Self::Http(Address { templates: Some(templates), .. }) => {
+                templates.responses.is_empty()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// An integration with its settings.

@@ -104,7 +104,7 @@ Resources:
     assert_eq!(address.text, "http://127.0.0.1:3000/{id}");
     let mock = Integration::Mock(Templates {
         responses: vec![IntegrationResponse {
-            status: 204,
+            status: Some(204),
             headers: vec![("X-It".to_owned(), Expression::text("yes"))],
             ..IntegrationResponse::default()
         }],

@@ -26,7 +26,7 @@ async fn api(kind: Kind, integration: Integration) -> Api {
 fn templates(request: &str, response: &str) -> Templates {
     let json = |text| vec![("application/json".to_owned(), Expression::of_template(text).unwrap())];
     let response = IntegrationResponse {
-        status: 200,
+        status: Some(200),
         bodies: json(response),
         ..IntegrationResponse::default()
     };

@@ -50,12 +50,13 @@ fn template(text: &str) -> Vec<(String, Expression)> {
 fn response(pattern: Option<&str>, status: u16, body: &str) -> IntegrationResponse {
     IntegrationResponse {
         pattern: pattern.map(|text| text.parse().unwrap()),
-        status,
+        status: Some(status),
         headers: vec![(
             "x-plan".to_owned(),
             Expression::of_rest("context.authorizer.plan").unwrap(),
         )],
         bodies: template(body),
+        selection: None,
     }
 }
 
@@ -63,6 +64,7 @@ fn mock(request: &str) -> Templates {
     Templates {
         requests: if request.is_empty() { Vec::new() } else { template(request) },
         passthrough: Passthrough::NoMatch,
+        selection: None,
         responses: vec![
             response(Some("2\\d\\d"), 201, "two"),
             response(Some("404"), 404, r#"{"path": "$context.path", "q": "$input.params('q')"}"#),
@@ -258,8 +260,7 @@ async fn an_http_integration_without_a_proxy_passes_what_is_mapped_and_selects_i
 /// The body that a service behind the template got, and the response to `body`.
 async fn filled(text: &str, body: &str) -> (String, reqwest::Response) {
     let response = IntegrationResponse {
-        pattern: None,
-        status: 200,
+        status: Some(200),
         headers: vec![(
             "x-body".to_owned(),
             Expression::of_rest("integration.response.body.body").unwrap(),
@@ -267,6 +268,7 @@ async fn filled(text: &str, body: &str) -> (String, reqwest::Response) {
         bodies: template(
             "$input.json('$.call') $input.path('$.headers.x-name') $input.params('q')",
         ),
+        ..IntegrationResponse::default()
     };
     let templates =
         Templates { requests: template(text), responses: vec![response], ..Templates::default() };

@@ -19,6 +19,7 @@ mod paths;
 mod real;
 mod rest_request;
 mod socket;
+mod socket_integrations;
 mod socket_routes;
 mod statuses;
 mod usage_plan;

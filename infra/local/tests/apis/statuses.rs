@@ -38,7 +38,8 @@ async fn api(kind: Kind, integration: Integration) -> Api {
 /// A MOCK that answers this status.
 fn mock(status: u16) -> Integration {
     let json = |text| vec![("application/json".to_owned(), Expression::text(text))];
-    let response = IntegrationResponse { status, bodies: json("own"), ..Default::default() };
+    let response =
+        IntegrationResponse { status: Some(status), bodies: json("own"), ..Default::default() };
     let requests = json(r#"{"statusCode": 200}"#);
     Integration::Mock(Templates { requests, responses: vec![response], ..Templates::default() })
 }

@@ -120,11 +120,17 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     let parts = [
         "Resources:\n  A: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}\n"
             .to_owned(),
-        integration("H", "IntegrationType: HTTP_PROXY, IntegrationUri: 'http://127.0.0.1:1'"),
+        integration(
+            "H",
+            "IntegrationType: HTTP_PROXY, IntegrationUri: 'http://127.0.0.1:1', \
+             ConnectionType: VPC_LINK, ConnectionId: v",
+        ),
         integration("Q", "IntegrationType: AWS, IntegrationUri: 'arn:aws:apigateway:x:sqs:path/q'"),
         integration(
             "L",
-            "IntegrationType: AWS, IntegrationUri: 'arn:aws:apigateway:us-east-1:lambda:path/\
+            "IntegrationType: AWS, RequestParameters: \
+             {integration.request.header.X-Amz-Invocation-Type: \"'Event'\"}, \
+             IntegrationUri: 'arn:aws:apigateway:us-east-1:lambda:path/\
              2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:F/invocations'",
         ),
         integration("M", "IntegrationType: MOCK"),
@@ -147,17 +153,23 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
         "  P: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref A, \
          RouteId: !Ref R4, RouteResponseKey: $default}}\n"
             .to_owned(),
+        "  C: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}\n".to_owned(),
+        integration("O", "IntegrationType: MOCK").replace("!Ref A", "!Ref C"),
+        route("R7", "$connect", "O")
+            .replace("!Ref A", "!Ref C")
+            .replace("$connect,", "$connect, AuthorizationType: AWS_IAM,"),
     ];
     std::fs::write(file.path(), parts.concat()).unwrap();
     let local = Local::start(&["--template", file.path().to_str().unwrap()]);
     let notes = local.notes();
     for expected in [
         "A: $disconnect: nothing is called: the service integration `sqs:path/q` needs AWS",
-        "A: call: messages are answered `Internal server error`: an HTTP integration",
-        "A: own: messages are answered `Internal server error`: a function's integration that is \
-         not a proxy: use `AWS_PROXY`",
+        "A: call: messages are answered `Internal server error`: the VPC link needs AWS",
+        "A: own: messages are answered `Internal server error`: invocations of the type `'Event'`",
         "B: $connect: Tollgate does not look for a token in the query's `token`: add `query",
-        "A: mock: nothing is sent back: a MOCK's templates are not filled",
+        "A: mock: messages are answered `Internal server error`: the integration has no \
+         `AWS::ApiGatewayV2::IntegrationResponse`",
+        "C: $connect: every handshake answers 500: authorization by `AWS_IAM`",
     ] {
         assert!(notes.contains(expected), "{expected} in {notes}");
     }
@@ -165,6 +177,13 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     let mut socket = Socket::connect(url, &[]).await.unwrap();
     let answer = socket.ask(r#"{"action": "call"}"#).await;
     assert_eq!(answer["message"], "Internal server error");
+    for action in ["own", "mock"] {
+        let answer = socket.ask(&json!({"action": action}).to_string()).await;
+        assert_eq!(answer["message"], "Internal server error", "{action}");
+    }
+    // Nobody passes an authorizer that cannot be asked, whatever is behind it.
+    let closed = local.ready["apis"][2]["url"].as_str().unwrap();
+    assert_eq!(Socket::connect(closed, &[]).await.err().unwrap().0, 500);
     // A function has one address for its clients, whichever API they connected to.
     let other = local.ready["apis"][1]["url"].as_str().unwrap().replacen("ws://", "http://", 1);
     let id = answer["connectionId"].as_str().unwrap();
@@ -172,6 +191,37 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     let sent = sent.header("authorization", "AWS4-HMAC-SHA256 Credential=a").send().await.unwrap();
     assert_eq!(sent.status(), 200);
     assert_eq!(socket.text().await, "hi");
+}
+
+#[tokio::test]
+async fn integrations_of_a_web_socket_api_that_are_no_proxies_are_served() {
+    let app = axum::Router::new().fallback(axum::routing::any(
+        |request: axum::http::Request<axum::body::Body>| async move {
+            let (head, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let room = head.headers["x-room"].to_str().unwrap().to_owned();
+            format!("{} {room} {}", head.uri.path(), String::from_utf8_lossy(&body))
+        },
+    ));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("host={}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let template = ["--template", "tests/functions/socket.yaml", "--stage-variable", &host];
+    let local = Local::start(&template);
+    assert_eq!(local.ready["notes"], json!([]));
+    let url = local.ready["websocket_api"].as_str().unwrap();
+    let refused = Socket::connect(&format!("{url}/?status=401"), &[]).await.err().unwrap();
+    assert_eq!(refused, (401, "no".to_owned()));
+    let mut socket = Socket::connect(&format!("{url}/?status=200"), &[]).await.unwrap();
+    for (message, answer) in [
+        (r#"{"action": "ping"}"#, r#"{"pong": "ping"}"#),
+        (r#"{"action": "join", "room": "r1"}"#, "/rooms r1 {\"enter\": \"r1\"}"),
+        (r#"{"action": "add", "numbers": [1, 2]}"#, "3 on add"),
+        (r#"{"action": "add", "numbers": ["a"]}"#, "cannot be added"),
+    ] {
+        socket.send(Message::text(message)).await;
+        assert_eq!(socket.text().await, answer, "{message}");
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,8 @@ impl Api {
         let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report, granted).await?;
         let started = self.options.now.monotonic();
-        let decided = web_socket::decide(&asked, &grant, upgrade, report.caller.clone()).await;
+        let decided =
+            web_socket::decide(&asked, &grant, upgrade, report.caller.clone(), &self.targets).await;
         if let Some(trace) = &mut report.trace {
             trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
         }

@@ -1,5 +1,5 @@
-//! A Lambda function behind a REST API that is not a proxy: templates make its event and the API's
-//! response. The pages are "Set up Lambda custom integrations in API Gateway" and "Handle custom
+//! A Lambda function that is not a proxy, behind a REST or WebSocket API: templates make its event and
+//! the API's response. The pages are "Set up Lambda custom integrations in API Gateway" and "Handle custom
 //! Lambda errors in API Gateway" of the developer guide.
 //!
 //! A pattern is for the message of an error alone, and no success matches one: seen in `LocalStack`'s
@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -25,21 +26,21 @@ pub(super) async fn answer(
 ) -> Result<Response<Full<Bytes>>, Fault> {
     let Call { asked, body, grant } = call;
     let values = Values::new(asked, body, grant);
-    let sent = &asked.head.headers;
-    let event = templates.request(&values, sent)?.map_or_else(|| body.clone(), Bytes::from);
+    let event = templates.request(&values)?.map_or_else(|| body.clone(), Bytes::from);
     let event = if event.is_empty() { Bytes::from_static(b"{}") } else { event };
     if event.len() > MAX_PAYLOAD {
         return Err(Refusal::EventTooLarge.into());
     }
-    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&event) {
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(&event) {
         return Ok(not_json(&error));
     }
     let id = Uuid::new_v4().to_string();
     let answer = invoke(id.clone(), event);
     let answer = tokio::time::timeout(asked.options.integration_timeout, answer).await;
     let (error, output) = output(&id, answer.map_err(|_| Refusal::IntegrationTimeout)?)?;
+    let status = if error.is_some() { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
     let none = HeaderMap::new();
-    templates.respond(error.as_deref(), &values.answered(&none, &output), sent)
+    templates.respond(error.as_deref(), &values.answered(status, &none, &output))
 }
 
 /// The answer to an event that is not JSON, as users report it: no function is called, and no

@@ -86,6 +86,18 @@ impl Mapping {
     /// # Errors
     /// The reason why it is not served.
     pub fn of_rest(to: &str, from: &str) -> Result<Self, String> {
+        Self::of_integration(to, Expression::of_rest(from)?)
+    }
+
+    /// Reads a request parameter of a WebSocket API's integration.
+    ///
+    /// # Errors
+    /// The reason why it is not served.
+    pub fn of_socket(to: &str, from: &str) -> Result<Self, String> {
+        Self::of_integration(to, Expression::of_socket(from)?)
+    }
+
+    fn of_integration(to: &str, value: Expression) -> Result<Self, String> {
         let wrong = || format!("the mapping to `{to}`");
         let place = to.strip_prefix("integration.request.").and_then(|to| to.split_once('.'));
         let place = match place.ok_or_else(wrong)? {
@@ -94,7 +106,7 @@ impl Mapping {
             ("path", name) => Place::Parameter(name.to_owned()),
             _ => return Err(wrong()),
         };
-        Ok(Self { place, change: Change::Overwrite, value: Expression::of_rest(from)? })
+        Ok(Self { place, change: Change::Overwrite, value })
     }
 
     /// Reads a request parameter of an HTTP API's integration.

@@ -1,8 +1,12 @@
-//! Request templates and integration responses of a REST API, for MOCK and for HTTP without a proxy.
+//! Request templates and integration responses of REST and WebSocket APIs, for every integration that
+//! is not a proxy.
 //!
 //! The rules are those of the developer guide's pages "Mock integrations for REST APIs" and "Map
 //! request and response payloads". That a status without an integration response is an error, and
 //! that a request template must give a number, is seen in `LocalStack`'s validated tests.
+//!
+//! A WebSocket API chooses a template by an expression, and has `$default` as a catch-all ("Data
+//! transformations for WebSocket APIs"). Its integration responses have no status of their own.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -17,19 +21,23 @@ use crate::gateway::responses::{Refusal, unsendable};
 const JSON: &str = "application/json";
 /// The start of a function's error that patterns are matched with, in bytes.
 const MAX_MATCHED: usize = 1024;
+/// The key of a WebSocket API's template for what no other one is for.
+const DEFAULT: &str = "$default";
 
 /// The request templates and integration responses of an integration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Templates {
-    /// The request templates, by content types.
+    /// The request templates, by content types or by the keys of a WebSocket API.
     pub requests: Vec<(String, Expression)>,
-    /// The rule for a content type that has no template.
+    /// The expression that selects one of them in a WebSocket API.
+    pub selection: Option<Expression>,
+    /// The rule for a request that has no template.
     pub passthrough: Passthrough,
     /// The integration responses, in the order of the definition.
     pub responses: Vec<IntegrationResponse>,
 }
 
-/// The rule for a content type that has no request template.
+/// The rule for a request that has no template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Passthrough {
     /// `WHEN_NO_MATCH`: the body passes as it is.
@@ -46,12 +54,14 @@ pub enum Passthrough {
 pub struct IntegrationResponse {
     /// The expression that the integration's status must match; the default response has none.
     pub pattern: Option<Pattern>,
-    /// The status of the API's response.
-    pub status: u16,
+    /// The status of the API's response; `None` for the integration's own.
+    pub status: Option<u16>,
     /// Names of headers, and their values.
     pub headers: Vec<(String, Expression)>,
-    /// The body's templates, by content types.
+    /// The body's templates, by content types or by the keys of a WebSocket API.
     pub bodies: Vec<(String, Expression)>,
+    /// The expression that selects one of them in a WebSocket API.
+    pub selection: Option<Expression>,
 }
 
 impl Templates {
@@ -59,10 +69,9 @@ impl Templates {
     pub(super) fn mock(
         &self,
         values: Values<'_>,
-        headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Response<Full<Bytes>>, Fault> {
-        let status = match self.request(&values, headers)? {
+        let given = match self.request(&values)? {
             Some(text) => {
                 let status = status_of(&text);
                 Some(status.ok_or_else(|| wrong("the request template gives no `statusCode`"))?)
@@ -71,19 +80,17 @@ impl Templates {
         };
         // Its own response has neither headers nor a body.
         let (none, nothing) = (HeaderMap::new(), Bytes::new());
-        let status = status.map(|status| status.to_string());
-        self.respond(status.as_deref(), &values.answered(&none, &nothing), headers)
+        let code =
+            |status| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = given.map_or(StatusCode::OK, code);
+        let given = given.map(|status| status.to_string());
+        self.respond(given.as_deref(), &values.answered(status, &none, &nothing))
     }
 
     /// The body for the integration; `None` for the request's own.
-    pub(super) fn request(
-        &self,
-        values: &Values<'_>,
-        headers: &HeaderMap,
-    ) -> Result<Option<String>, Fault> {
-        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = sent.map_or(JSON, media_type);
-        if let Some((_, template)) = find(&self.requests, kind) {
+    pub(super) fn request(&self, values: &Values<'_>) -> Result<Option<String>, Fault> {
+        let key = key(self.selection.as_ref(), values, &header::CONTENT_TYPE)?;
+        if let Some((_, template)) = find(&self.requests, &key) {
             // A request that is too long after it is filled is too long.
             let too_long = |TooLong| Fault { refusal: Refusal::EventTooLarge, ..TooLong.into() };
             return template.fill(values).map(Some).map_err(too_long);
@@ -102,7 +109,6 @@ impl Templates {
         &self,
         selected: Option<&str>,
         values: &Values<'_>,
-        request: &HeaderMap,
     ) -> Result<Response<Full<Bytes>>, Fault> {
         let is_of = |response: &&IntegrationResponse| {
             let pair = selected.zip(response.pattern.as_ref());
@@ -120,19 +126,21 @@ impl Templates {
             wrong(&format!("no integration response matches {what}, and there is no default"))
         })?;
 
-        let accept = request.get_all(header::ACCEPT).iter().next_back();
-        let accept = accept.and_then(|value| value.to_str().ok()).map_or(JSON, media_type);
         let bodies = &found.bodies;
-        let template = find(bodies, accept).or_else(|| find(bodies, JSON)).or(bodies.first());
-        let (kind, body) = match template {
+        let key = key(found.selection.as_ref(), values, &header::ACCEPT)?;
+        let any = || find(bodies, JSON).or(bodies.first()).filter(|_| found.selection.is_none());
+        let (kind, body) = match find(bodies, &key).or_else(any) {
             Some((kind, template)) => (kind.as_str(), template.fill(values)?.into()),
             None => (JSON, values.response_body()),
         };
         let mut response = Response::new(Full::new(body));
-        *response.status_mut() = StatusCode::from_u16(found.status).map_err(|_| Fault {
-            refusal: Refusal::BadIntegration,
-            reason: unsendable(found.status),
-        })?;
+        *response.status_mut() = match found.status {
+            Some(status) => StatusCode::from_u16(status).map_err(|_| Fault {
+                refusal: Refusal::BadIntegration,
+                reason: unsendable(status),
+            })?,
+            None => values.response_status(),
+        };
         let headers = response.headers_mut();
         if let Ok(kind) = HeaderValue::from_str(kind) {
             headers.insert(header::CONTENT_TYPE, kind);
@@ -162,13 +170,19 @@ fn wrong(reason: &str) -> Fault {
     Fault { refusal: Refusal::ApiConfiguration, reason: Some(reason.to_owned()) }
 }
 
-/// A media type without its parameters.
-fn media_type(value: &str) -> &str {
-    value.split(';').next().unwrap_or_default().trim()
+/// The key of a template: a WebSocket API's selection, or the media type that a header names.
+fn key(
+    selection: Option<&Expression>,
+    values: &Values<'_>,
+    header: &HeaderName,
+) -> Result<String, TooLong> {
+    selection.map_or_else(|| Ok(values.media_type(header)), |selection| selection.fill(values))
 }
 
-fn find<'a>(templates: &'a [(String, Expression)], kind: &str) -> Option<&'a (String, Expression)> {
-    templates.iter().find(|(own, _)| own.eq_ignore_ascii_case(kind))
+/// The template of this key, or that of a WebSocket API for every other one.
+fn find<'a>(templates: &'a [(String, Expression)], key: &str) -> Option<&'a (String, Expression)> {
+    let of = |key: &str| templates.iter().find(|(own, _)| own.eq_ignore_ascii_case(key));
+    of(key).or_else(|| of(DEFAULT))
 }
 
 /// The number `statusCode`. API Gateway also takes names without quotes.

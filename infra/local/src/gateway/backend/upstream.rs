@@ -98,9 +98,8 @@ impl Upstream {
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
         if let Target::Address(Address { templates: Some(templates), .. }) = &self.target {
-            let status = Some(parts.status.as_str());
-            let values = values.answered(&parts.headers, &body);
-            return templates.respond(status, &values, &asked.head.headers);
+            let values = values.answered(parts.status, &parts.headers, &body);
+            return templates.respond(Some(parts.status.as_str()), &values);
         }
         Ok(returned(&method, parts, body))
     }
@@ -159,7 +158,7 @@ fn mapped(
     let sent = &call.asked.head.headers;
     let mut request = passed(&call.asked, address.uri(&call.asked, values)?, call.body.clone());
     if let Some(templates) = &address.templates {
-        if let Some(body) = templates.request(values, sent)? {
+        if let Some(body) = templates.request(values)? {
             *request.body_mut() = Full::new(body.into());
         }
         // Without a proxy, headers are those that are mapped.

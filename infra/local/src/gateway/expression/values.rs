@@ -3,25 +3,34 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
 
 use super::{Part, Path, TooLong};
-use crate::gateway::MAX_BODY;
 use crate::gateway::asked::Asked;
 use crate::gateway::authorizer::Grant;
-use crate::gateway::event;
+use crate::gateway::{Kind, MAX_BODY, event};
 
 /// The part of a body in which an HTTP API looks for members, in bytes: "Transform API requests and
 /// responses for HTTP APIs".
 const MAX_HTTP_BODY: usize = 100 * 1024;
+
+/// The media type of a request that names none.
+const JSON: &str = "application/json";
 
 /// The values of a request.
 pub(in crate::gateway) struct Values<'a> {
     asked: &'a Asked<'a>,
     body: Body<'a>,
     context: Value,
-    response: Option<(&'a HeaderMap, Body<'a>)>,
+    response: Option<Response<'a>>,
+}
+
+/// The integration's response.
+struct Response<'a> {
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    body: Body<'a>,
 }
 
 /// A body, which is parsed when a member of it is asked for.
@@ -37,13 +46,33 @@ impl<'a> Values<'a> {
     }
 
     /// Adds the integration's response.
-    pub(in crate::gateway) fn answered(self, headers: &'a HeaderMap, body: &'a Bytes) -> Self {
-        Self { response: Some((headers, Body::new(body))), ..self }
+    pub(in crate::gateway) fn answered(
+        self,
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        body: &'a Bytes,
+    ) -> Self {
+        Self { response: Some(Response { status, headers, body: Body::new(body) }), ..self }
+    }
+
+    /// The status of the integration's response; 200 before that.
+    pub(in crate::gateway) fn response_status(&self) -> StatusCode {
+        self.response.as_ref().map(|response| response.status).unwrap_or_default()
     }
 
     /// The body of the integration's response; empty before that.
     pub(in crate::gateway) fn response_body(&self) -> Bytes {
-        self.response.as_ref().map(|(_, body)| body.bytes.clone()).unwrap_or_default()
+        self.response.as_ref().map(|response| response.body.bytes.clone()).unwrap_or_default()
+    }
+
+    /// The media type that a header names, without its parameters; JSON without such a header.
+    ///
+    /// A WebSocket's message has none, and a handshake's is not about a message.
+    pub(in crate::gateway) fn media_type(&self, name: &HeaderName) -> String {
+        let is_socket = self.asked.kind() == Kind::WebSocket;
+        let given = self.asked.head.headers.get_all(name).iter().next_back();
+        let given = given.filter(|_| !is_socket).and_then(|value| value.to_str().ok());
+        given.map_or(JSON, |text| text.split(';').next().unwrap_or_default().trim()).to_owned()
     }
 
     /// The text of a part, of at most 10 MB.
@@ -78,8 +107,9 @@ impl<'a> Values<'a> {
             Part::PathParameter(name) => asked.route.parameters.get(name).cloned(),
             Part::Path => Some(asked.path()),
             Part::Body(path) => self.mapped(&self.body, path),
+            Part::ResponseStatus => Some(self.response.as_ref()?.status.as_str().to_owned()),
             Part::ResponseHeader(name) => self.response_header(name),
-            Part::ResponseBody(path) => self.mapped(&self.response.as_ref()?.1, path),
+            Part::ResponseBody(path) => self.mapped(&self.response.as_ref()?.body, path),
             Part::Parameter(name) => {
                 let path = asked.route.parameters.get(name).cloned();
                 path.or_else(|| self.query(name)).or_else(|| header(name))
@@ -109,7 +139,7 @@ impl<'a> Values<'a> {
 
     /// The same of a header of the integration's response.
     fn response_header(&self, name: &str) -> Option<String> {
-        let (headers, _) = self.response.as_ref()?;
+        let headers = self.response.as_ref()?.headers;
         let all = headers.get_all(HeaderName::try_from(name).ok()?);
         let mut values = all.iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         if self.asked.kind().is_http() {
@@ -132,7 +162,7 @@ impl<'a> Values<'a> {
 
     /// The body that a template is about.
     fn input(&self) -> &Body<'a> {
-        self.response.as_ref().map_or(&self.body, |(_, body)| body)
+        self.response.as_ref().map_or(&self.body, |response| &response.body)
     }
 }
 

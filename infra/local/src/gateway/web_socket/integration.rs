@@ -1,14 +1,14 @@
-//! Calls of the functions behind a WebSocket API's routes.
+//! The answers of integrations behind a WebSocket API's routes, and calls of functions.
 //!
-//! A function answers as one behind a REST API does. Another form of answer, such as one with other
+//! A function that is a proxy answers as one behind a REST API does. Another form of answer, such as one with other
 //! members, and an error of the function are a 502 at `$connect`, and elsewhere API Gateway's own
 //! message `Internal server error`. Both are reported by users of deployed APIs.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
-use http_body_util::{BodyExt as _, Collected};
+use http::{HeaderValue, Response, header};
+use http_body_util::{BodyExt as _, Collected, Full};
 
 use super::super::backend::Fault;
 use super::super::responses::Refusal;
@@ -24,7 +24,7 @@ const UNREACHED: [&str; 4] =
 const HINT: &str = " (its clients are at `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`: the function \
                     must not name another endpoint)";
 
-/// The answer of a function.
+/// The answer of an integration.
 pub(super) struct Answer {
     pub(super) status: http::StatusCode,
     /// The subprotocol that `$connect` selects.
@@ -33,6 +33,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The answer that a response is.
+    pub(super) async fn of(response: Response<Full<Bytes>>) -> Self {
+        let (mut head, body) = response.into_parts();
+        let protocol = head.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+        // A body that is there already does not fail.
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        Self { status: head.status, protocol, body }
+    }
+
     /// The status, the first line of the body, and a hint at what it says of a failed call.
     pub(super) fn shown(&self) -> String {
         let start = self.body.get(..MAX_START).unwrap_or(&self.body);
@@ -49,15 +58,11 @@ pub(super) async fn call(invoke: &Invoke, event: Bytes, limit: Duration) -> Resu
     let id = uuid::Uuid::new_v4().to_string();
     let called = tokio::time::timeout(limit, invoke(id, event)).await;
     let output = called.map_err(|_| Refusal::IntegrationTimeout)?;
-    let (mut head, body) = proxy::response_of_socket(output)?.into_parts();
-    let protocol = head.headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
-    // A body that is there already does not fail.
-    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-    Ok(Answer { status: head.status, protocol, body })
+    Ok(Answer::of(proxy::response_of_socket(output)?).await)
 }
 
 /// The reason of a fault, for the log.
 pub(super) fn reason(fault: &Fault) -> String {
-    let usual = || fault.refusal.reason().unwrap_or("the function failed").to_owned();
+    let usual = || fault.refusal.reason().unwrap_or("the integration failed").to_owned();
     fault.reason.clone().unwrap_or_else(usual)
 }

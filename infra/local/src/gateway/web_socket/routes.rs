@@ -25,9 +25,9 @@ pub struct SocketRoutes {
 pub struct SocketRoute {
     /// `$connect`, `$disconnect`, `$default` or a name.
     pub key: String,
-    /// The target of its messages: an echo, a function or a mock; any other is not served.
+    /// The target of its messages.
     pub integration: Integration,
-    /// True if a function's body goes back to the client: the route has a route response.
+    /// True if the integration's answer goes back to the client: the route has a route response.
     ///
     /// An echo always goes back.
     pub responds: bool,

@@ -4,6 +4,7 @@
 //! AWS's serverless patterns. `integrationLatency` and `clientCert` are not among them here.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::super::responses::RequestId;
 use super::super::{Kind, Options};
 use super::end::End;
 use super::routes::{CONNECT, DISCONNECT};
+use super::targets::Event;
 use crate::clock::Now;
 
 /// The parts that all events of a connection have.
@@ -24,6 +26,7 @@ pub(super) struct Session {
     pub(super) stage: String,
     /// The host of the handshake, with its port: the address of the management API.
     pub(super) domain: String,
+    pub(super) peer: IpAddr,
     pub(super) identity: Value,
     /// `None` for a route without an authorizer.
     pub(super) authorizer: Option<Map<String, Value>>,
@@ -42,6 +45,7 @@ impl Session {
             api: asked.options.api_id().to_owned(),
             stage: asked.options.stage().to_owned(),
             domain: asked.domain(),
+            peer: asked.peer,
             identity: event::caller(asked),
             authorizer: (!grant.is_open()).then_some(authorizer),
             variables: asked.stage_variables().clone(),
@@ -51,7 +55,7 @@ impl Session {
     }
 
     /// The event of `$connect`'s integration: the authorizer's event, and what it answered.
-    pub(super) fn connect(&self, asked: &Asked<'_>) -> Bytes {
+    pub(super) fn connect(&self, asked: &Asked<'_>) -> Event {
         let event = event::event(asked, &[]);
         let mut event: Map<String, Value> = serde_json::from_slice(&event).unwrap_or_default();
         let context = self.context(asked.id, (CONNECT, "CONNECT"));
@@ -61,18 +65,19 @@ impl Session {
         });
         event.insert("requestContext".to_owned(), context.into());
         event.insert("isBase64Encoded".to_owned(), false.into());
-        Bytes::from(Value::Object(event).to_string())
+        Event::of_handshake(event, &asked.head)
     }
 
     /// The event of a message.
-    pub(super) fn message(&self, id: &RequestId, route: &str, body: &str) -> Value {
+    pub(super) fn message(&self, id: &RequestId, route: &str, body: String) -> Event {
         let mut context = self.context(id, (route, "MESSAGE"));
         context.insert("messageId".to_owned(), id.connection().into());
-        self.event(json!({"requestContext": context, "body": body, "isBase64Encoded": false}))
+        let event = json!({"requestContext": context, "body": body, "isBase64Encoded": false});
+        Event::new(self.event(event), body.into())
     }
 
     /// The event of `$disconnect`'s integration.
-    pub(super) fn disconnect(&self, end: &End) -> Bytes {
+    pub(super) fn disconnect(&self, end: &End) -> Event {
         let id = RequestId::new(Kind::WebSocket);
         let mut context = self.context(&id, (DISCONNECT, "DISCONNECT"));
         context.insert("disconnectStatusCode".to_owned(), end.code.into());
@@ -91,7 +96,7 @@ impl Session {
             "requestContext": context,
             "isBase64Encoded": false,
         }));
-        Bytes::from(event.to_string())
+        Event::new(event, Bytes::new())
     }
 
     /// The text of API Gateway's own messages on a connection.

@@ -19,13 +19,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::super::Kind;
 use super::super::responses::RequestId;
-use super::super::{Integration, Kind};
 use super::end::End;
 use super::registry::{Outgoing, Place};
 use super::routes::DISCONNECT;
 use super::session::Session;
-use super::{HTTP, MAX_MESSAGE, NO_PROXY, SocketRoute, SocketRoutes, integration};
+use super::targets::{Event, Target, Targets};
+use super::{MAX_MESSAGE, integration};
 use crate::log::{Caller, Log, Report};
 
 /// One frame of a message, in bytes.
@@ -51,7 +52,7 @@ pub(super) struct Patience {
 /// The data that a connection's messages are answered with.
 pub(super) struct Talk {
     pub(super) session: Session,
-    pub(super) routes: Arc<SocketRoutes>,
+    pub(super) targets: Arc<Targets>,
     pub(super) caller: Option<Caller>,
     pub(super) log: Log,
 }
@@ -152,12 +153,13 @@ impl Talk {
     async fn answer(self: Arc<Self>, message: String) -> Option<String> {
         let id = RequestId::new(Kind::WebSocket);
         let size = message.len();
-        let Some(route) = self.routes.of_message(&message) else {
+        let Some(target) = self.targets.of_message(&message) else {
             self.report("-", format!("message of {size} bytes, no route takes it"));
             return Some(self.session.own_message(&id, "Forbidden"));
         };
-        let event = self.session.message(&id, &route.key, &message);
-        match self.run(route, event.to_string().into()).await {
+        let route = &target.route;
+        let event = self.session.message(&id, &route.key, message);
+        match self.run(target, event).await {
             Ok(Outcome { reply, failure }) => {
                 let failure = failure.map(|failure| format!(", answered {failure}"));
                 let failure = failure.unwrap_or_default();
@@ -172,30 +174,23 @@ impl Talk {
     }
 
     /// Calls the target of a route with an event.
-    async fn run(&self, route: &SocketRoute, event: Bytes) -> Result<Outcome, String> {
-        match &route.integration {
-            Integration::Echo => {
-                let reply = Some(String::from_utf8_lossy(&event).into_owned());
-                Ok(Outcome { reply, failure: None })
-            }
-            Integration::Function(invoke) => {
-                let called = integration::call(invoke, event, route.timeout).await;
-                let answer = called.map_err(|fault| integration::reason(&fault))?;
-                if answer.body.len() > MAX_MESSAGE && route.responds {
-                    return Err("the answer's body is larger than 128 KB".to_owned());
-                }
-                let is_sent = route.responds && !answer.body.is_empty();
-                let reply = is_sent.then(|| String::from_utf8_lossy(&answer.body).into_owned());
-                let failure = (!answer.status.is_success()).then(|| answer.shown());
-                Ok(Outcome { reply, failure })
-            }
-            Integration::Mock(_) => Ok(Outcome { reply: None, failure: None }),
-            Integration::Unserved(reason) => Err(format!("local cannot serve this: {reason}")),
-            Integration::Custom(..) => Err(format!("local cannot serve this: {NO_PROXY}")),
-            Integration::Http(_) | Integration::Address(_) => {
-                Err(format!("local cannot serve this: {HTTP}"))
-            }
+    async fn run(&self, target: &Target, event: Event) -> Result<Outcome, String> {
+        if target.is_echo() {
+            return Ok(Outcome { reply: Some(event.value.to_string()), failure: None });
         }
+        if let Some(reason) = target.why_unserved() {
+            return Err(reason.to_owned());
+        }
+        let responds = target.route.responds;
+        let called = target.call(&self.session, event).await;
+        let answer = called.map_err(|fault| integration::reason(&fault))?;
+        if answer.body.len() > MAX_MESSAGE && responds {
+            return Err("the answer's body is larger than 128 KB".to_owned());
+        }
+        let is_sent = responds && !answer.body.is_empty();
+        let reply = is_sent.then(|| String::from_utf8_lossy(&answer.body).into_owned());
+        let failure = (!answer.status.is_success()).then(|| answer.shown());
+        Ok(Outcome { reply, failure })
     }
 
     /// Calls the route `$disconnect`, and reports the end.
@@ -204,10 +199,10 @@ impl Talk {
             End { is_theirs: true, .. } => "closed by the caller".to_owned(),
             End { code, .. } => format!("closed with code {code}"),
         };
-        let Some(route) = self.routes.get(DISCONNECT) else {
+        let Some(target) = self.targets.get(DISCONNECT) else {
             return self.report(DISCONNECT, how);
         };
-        match self.run(route, self.session.disconnect(end)).await {
+        match self.run(target, self.session.disconnect(end)).await {
             Ok(_) => self.report(DISCONNECT, how),
             Err(reason) => self.complain(DISCONNECT, format!("{how}: {reason}")),
         }
@@ -235,7 +230,7 @@ impl Talk {
 /// The outcome of a route's integration.
 struct Outcome {
     reply: Option<String>,
-    /// The function's status and why, if it is not a success.
+    /// The integration's status and why, if it is not a success.
     failure: Option<String>,
 }
 

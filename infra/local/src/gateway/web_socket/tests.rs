@@ -47,13 +47,15 @@ fn talk() -> Talk {
         api: "api".to_owned(),
         stage: "Prod".to_owned(),
         domain: "127.0.0.1:1".to_owned(),
+        peer: [127, 0, 0, 1].into(),
         identity: Value::Null,
         authorizer: None,
         variables: std::collections::BTreeMap::new(),
         connected_at: 0,
         now: Now::new(throttle::ManualClock::default()),
     };
-    Talk { session, routes: Arc::default(), caller: None, log: Log::default() }
+    let options = crate::gateway::options::tests::options(crate::gateway::Kind::WebSocket);
+    Talk { session, targets: Arc::new(Targets::new(&options)), caller: None, log: Log::default() }
 }
 
 #[tokio::test]

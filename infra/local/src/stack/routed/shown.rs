@@ -26,7 +26,6 @@ pub(in super::super) fn listed(api: &Api, options: &Options) -> Vec<ready::Route
                     has_program(name)
                 }
                 template::Integration::Unserved(_) => false,
-                template::Integration::Http(_) => !is_socket,
                 _ => true,
             }
     };

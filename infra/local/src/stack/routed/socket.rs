@@ -11,6 +11,8 @@ use crate::program::Program;
 use crate::setup::Setup;
 use crate::template::{self, Api, Family};
 
+/// The reason why an answer cannot go back.
+const NO_RESPONSE: &str = "the integration has no `AWS::ApiGatewayV2::IntegrationResponse`";
 /// The routes that no message takes.
 const EVENTS: [&str; 2] = ["$connect", "$disconnect"];
 
@@ -29,7 +31,10 @@ pub(super) fn routes(api: &Api, programs: (&BTreeMap<String, Program>, &Backends
         route.integration != template::Integration::Nothing || !EVENTS.contains(&&*route.key)
     };
     let route = |route: &template::Route| {
-        let target = integration(route, programs, Integration::Echo);
+        let mut target = integration(route, programs, Integration::Echo);
+        if !route.responds {
+            target.pass_others();
+        }
         let mut served = SocketRoute::new(&route.key, target);
         served.responds = route.responds;
         served.timeout = route.timeout.unwrap_or(served.timeout);
@@ -93,16 +98,12 @@ pub(super) fn notes(api: &Api) -> Vec<String> {
     for route in &api.routes {
         let reason = match &route.integration {
             template::Integration::Unserved(reason) => reason.as_str(),
-            template::Integration::Http(_) => "an HTTP integration of a WebSocket API",
-            template::Integration::Mock(_) if route.responds => {
-                let reason = "nothing is sent back: a MOCK's templates are not filled";
-                notes.push(format!("{}: {}: {reason}", api.name, route.key));
-                continue;
-            }
             template::Integration::Nothing if !EVENTS.contains(&&*route.key) => NOTHING,
+            target if route.responds && target.lacks_response() => NO_RESPONSE,
             _ => continue,
         };
         let answer = match route.key.as_str() {
+            "$connect" if reason == NO_RESPONSE => "every handshake answers 500",
             "$connect" => "every handshake answers 501",
             "$disconnect" => "nothing is called",
             _ => "messages are answered `Internal server error`",

@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::Found;
 use crate::gateway::{Expression, IntegrationResponse, Passthrough, PatternError, Templates};
+use crate::template::Family;
 use crate::template::text::text_of;
 
 impl Found<'_> {
     /// The request templates and integration responses.
-    pub(super) fn templates(&self) -> Result<Templates, String> {
+    pub(super) fn templates(&self, family: Family) -> Result<Templates, String> {
         let passthrough = self.text(&["passthroughBehavior"]).unwrap_or_default();
         let passthrough = match passthrough.to_ascii_lowercase().as_str() {
             "never" => Passthrough::Never,
@@ -25,13 +26,39 @@ impl Found<'_> {
             }
             Some(Value::Array(list)) => {
                 for found in list.iter().map(Found) {
-                    let pattern = found.text(&["selectionPattern"]);
-                    responses.push(found.response(pattern.filter(|text| !text.is_empty()))?);
+                    responses.push(match family {
+                        Family::WebSocket => found.response_of_socket()?,
+                        _ => {
+                            let pattern = found.text(&["selectionPattern"]);
+                            found.response(pattern.filter(|text| !text.is_empty()))?
+                        }
+                    });
                 }
             }
             _ => {}
         }
-        Ok(Templates { requests: self.bodies("requestTemplates")?, passthrough, responses })
+        let selection = self.selection()?.filter(|_| family == Family::WebSocket);
+        let requests = self.bodies("requestTemplates")?;
+        Ok(Templates { requests, selection, passthrough, responses })
+    }
+
+    /// The expression that selects a template of a WebSocket API.
+    fn selection(&self) -> Result<Option<Expression>, String> {
+        let text = self.text(&["templateSelectionExpression"]);
+        text.map(|text| Expression::of_selection(&text)).transpose()
+    }
+
+    /// An integration response of a WebSocket API, whose key is `$default` or a pattern in slashes.
+    fn response_of_socket(&self) -> Result<IntegrationResponse, String> {
+        let key = self.text(&["integrationResponseKey"]).unwrap_or_default();
+        let inner = key.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+        let pattern = match inner {
+            Some(pattern) => Some(pattern.to_owned()),
+            None if key == "$default" => None,
+            None => Some(regex_lite::escape(&key)),
+        };
+        let response = self.response(pattern)?;
+        Ok(IntegrationResponse { status: None, selection: self.selection()?, ..response })
     }
 
     fn response(&self, pattern: Option<String>) -> Result<IntegrationResponse, String> {
@@ -47,10 +74,11 @@ impl Found<'_> {
             headers.push((header.to_owned(), value));
         }
         let bodies = self.bodies("responseTemplates")?;
-        Ok(IntegrationResponse { pattern, status: status.unwrap_or(200), headers, bodies })
+        let status = Some(status.unwrap_or(200));
+        Ok(IntegrationResponse { pattern, status, headers, bodies, selection: None })
     }
 
-    /// Mapping templates, by content types.
+    /// Mapping templates, by content types or by the keys of a WebSocket API.
     fn bodies(&self, name: &str) -> Result<Vec<(String, Expression)>, String> {
         let all = self.get(&[name]).and_then(Value::as_object).into_iter().flatten();
         all.map(|(kind, text)| {

@@ -15,7 +15,8 @@ use crate::template::{Api, Authorizer, Family, Route, web_socket};
 pub(super) struct Parts<'a> {
     /// The path of each `AWS::ApiGateway::Resource`.
     paths: BTreeMap<String, String>,
-    integrations: BTreeMap<&'a str, &'a Resource>,
+    /// Each `AWS::ApiGatewayV2::Integration`.
+    integrations: BTreeMap<&'a str, Value>,
     /// The routes of WebSocket APIs that have a route response.
     with_responses: BTreeSet<String>,
 }
@@ -23,11 +24,7 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(resources: &'a [Resource]) -> Self {
         let paths = paths(resources);
-        let integrations = resources
-            .iter()
-            .filter(|resource| resource.kind == "AWS::ApiGatewayV2::Integration")
-            .map(|resource| (resource.name.as_str(), resource))
-            .collect();
+        let integrations = web_socket::integrations(resources);
         let with_responses = web_socket::routes_with_responses(resources);
         Self { paths, integrations, with_responses }
     }
@@ -157,7 +154,7 @@ pub(super) fn add(
             let place = format!("{}: {key}", api.name);
             let is_socket = api.family == Family::WebSocket;
             let target = match parts.integrations.get(target) {
-                Some(found) => Target::read(api.family, &place, &found.properties, notes),
+                Some(found) => Target::read(api.family, &place, found, notes),
                 None if is_socket && named.is_none() => Target::nothing(),
                 None => Target::missing("the integration is not in the template"),
             };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Expression, IntegrationResponse, Passthrough, Payload, Templates};
+use crate::gateway::{Expression, IntegrationResponse, Payload, Templates};
 use crate::template::openapi::literal;
 use crate::template::route::Target;
 use crate::template::text::text_of;
@@ -98,12 +98,12 @@ fn preflight(headers: BTreeMap<String, String>) -> Integration {
     let headers = headers.collect();
     Integration::Mock(Templates {
         requests: of(r#"{"statusCode": 200}"#),
-        passthrough: Passthrough::NoMatch,
         responses: vec![IntegrationResponse {
-            pattern: None,
-            status: 200,
+            status: Some(200),
             headers,
             bodies: of("{}\n"),
+            ..IntegrationResponse::default()
         }],
+        ..Templates::default()
     })
 }

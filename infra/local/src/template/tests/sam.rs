@@ -136,7 +136,7 @@ fn globals_are_merged_and_cors_makes_options_methods() {
     let headers = |api: &Api, key: &str| {
         let route = api.routes.iter().find(|route| route.key == key).unwrap();
         let Integration::Mock(mock) = &route.integration else { panic!() };
-        assert_eq!(mock.responses[0].status, 200);
+        assert_eq!(mock.responses[0].status, Some(200));
         let text = |value: &Expression| value.constant().unwrap().to_owned();
         let headers = mock.responses[0].headers.iter();
         headers.map(|(name, value)| (name.clone(), text(value))).collect::<BTreeMap<_, _>>()

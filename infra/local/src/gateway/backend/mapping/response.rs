@@ -45,7 +45,8 @@ impl ResponseMappings {
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         // Every value is that of the response as it came.
         let sent = head.headers.clone();
-        let values = Values::new(&call.asked, &call.body, call.grant).answered(&sent, &body);
+        let values = Values::new(&call.asked, &call.body, call.grant);
+        let values = values.answered(head.status, &sent, &body);
         for mapping in mappings {
             match mapping {
                 Mapping::Status(value) => {
