@@ -29,9 +29,20 @@ async fn start() -> anyhow::Result<Teller<SystemClock>> {
     let table = env::var("TOLLGATE_TABLE").context("set `TOLLGATE_TABLE`")?;
     let topic = env::var("NOTICES_TOPIC").context("set `NOTICES_TOPIC`")?;
     table::check_name(&table)?;
+    anyhow::ensure!(is_topic(&topic), "`NOTICES_TOPIC` is not a topic's ARN, such as `{TOPIC}`");
     let client = Connect::lambda().client().await;
     Ok(Teller::new(&client, &table, Topic::connect(topic).await, SystemClock::new()))
 }
+
+/// Returns true for the ARN of an SNS topic.
+fn is_topic(arn: &str) -> bool {
+    let parts: Vec<_> = arn.split(':').collect();
+    matches!(parts[..], ["arn", _, "sns", region, account, name]
+        if [region, account, name].iter().all(|part| !part.is_empty()))
+}
+
+/// An example of a topic's ARN.
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:quotas";
 
 /// Sends logs to standard output as JSON: this crate's at `AWS_LAMBDA_LOG_LEVEL`, INFO unless set.
 ///
