@@ -17,8 +17,9 @@ const MeterChoice = ({ meters, value, onChange }) =>
     ${meters.map((meter) => html`<option value=${meter}>${meter}</option>`)}
   </select>`;
 
-function Grant({ subject, meters, ...dialog }) {
-  const [form, setForm] = useState({ extra: '100', period: 'DAY', meter: 'requests' });
+function Grant({ subject, meters, quotas, ...dialog }) {
+  const first = quotas.find((quota) => !quota.meter)?.period || 'DAY';
+  const [form, setForm] = useState({ extra: '100', period: first, meter: 'requests' });
   const [id] = useState(() => crypto.randomUUID());
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const { period, meter } = form;
@@ -140,8 +141,8 @@ export function Subject({ name, about, changes, onDone, onClose }) {
       onDone(what);
     };
     const meters = found.history?.map((one) => one.meter) || [];
-    return html`<${open} subject=${name} meters=${meters} about=${about} onDone=${done}
-      onClose=${() => setOpen(null)} />`;
+    return html`<${open} subject=${name} meters=${meters} quotas=${found.bucket?.quotas || []}
+      about=${about} onDone=${done} onClose=${() => setOpen(null)} />`;
   }
   return html`
     <${Dialog} title="Subject" onClose=${onClose} wide>
