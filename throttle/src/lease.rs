@@ -39,7 +39,8 @@ pub(crate) use parent::Parent;
 ///
 /// A lease holds requests only. A request that takes a [named meter](crate::Request::meter) of its
 /// plan is charged by a write of its own, as is every request if the plan has a limit that is not
-/// enforced.
+/// enforced. A decision from a lease counts the tokens that it holds and those that have refilled
+/// since as remaining. It does not know what other instances have charged since.
 ///
 /// In every window w, over any number of instances, admitted <= burst + rate·(w + L + S), with L
 /// for the life and S for the spread of the clocks. When the lease's life, one of its periods or
