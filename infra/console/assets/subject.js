@@ -18,8 +18,13 @@ const MeterChoice = ({ meters, value, onChange }) =>
   </select>`;
 
 function Grant({ subject, meters, quotas, ...dialog }) {
-  const first = quotas.find((quota) => !quota.meter)?.period || 'DAY';
-  const [form, setForm] = useState({ extra: '100', period: first, meter: 'requests' });
+  const usual = (name) =>
+    quotas.find((quota) => (quota.meter || 'requests') === name)?.period || 'DAY';
+  const [form, setForm] = useState({
+    extra: '100',
+    period: usual('requests'),
+    meter: 'requests',
+  });
   const [id] = useState(() => crypto.randomUUID());
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const { period, meter } = form;
@@ -40,7 +45,7 @@ function Grant({ subject, meters, quotas, ...dialog }) {
           meters.length > 1 &&
           html`<${Field} label="Meter">
             <${MeterChoice} meters=${meters} value=${meter}
-              onChange=${(chosen) => setForm({ ...form, meter: chosen })} />
+              onChange=${(chosen) => setForm({ ...form, meter: chosen, period: usual(chosen) })} />
           <//>`
         }
         <${Field} label="Period">
