@@ -138,7 +138,11 @@ fn what_is_not_served_of_an_integration_is_the_reason() {
             &[][..],
             "the template selection expression `$context.routeKey`",
         ),
-        ("IntegrationType: MOCK".to_owned(), &["IntegrationResponseKey: /(/"], "the pattern `(`"),
+        (
+            "IntegrationType: MOCK".to_owned(),
+            &["IntegrationResponseKey: /(/"],
+            "the pattern `(` cannot be matched here: found open group without closing ')'",
+        ),
         (
             format!(
                 "IntegrationType: HTTP_PROXY, {http}{{integration.request.header.a: \
