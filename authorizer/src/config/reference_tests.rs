@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::callers::CallersSpec;
 use super::fields::Table;
+use super::jwks::JwksConfig;
+use super::policy::PolicyConfig;
 use super::*;
 
 const REFERENCE: &str = include_str!("../../reference.toml");
