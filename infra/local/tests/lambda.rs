@@ -120,6 +120,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             error.iter().for_each(|error| eprintln!("{error}"));
             Ok(json!(error))
         }
+        "signal" => {
+            Ok(json!(kill(Pid::parent(), Signal::SIGCONT).err().map(|error| error.to_string())))
+        }
         "memory" => {
             let taken = vec![1_u8; 300 * 1024 * 1024];
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -444,12 +447,13 @@ async fn a_process_stands_still_between_its_invocations() {
     }
 }
 
-/// True if this system restricts writes; an older Linux does not.
+/// True if this system restricts writes and signals; an older Linux does not.
 #[cfg(target_os = "linux")]
 fn has_landlock() -> bool {
-    use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
     let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    let is_there = rules.handle_access(AccessFs::from_write(ABI::V3)).is_ok();
+    let rules = rules.handle_access(AccessFs::from_write(ABI::V5));
+    let is_there = rules.and_then(|rules| rules.scope(Scope::Signal)).is_ok();
     if !is_there {
         eprintln!("skipped: this system has no Landlock");
     }
@@ -462,6 +466,7 @@ async fn a_process_writes_below_tmp_only() {
     if !has_landlock() {
         return;
     }
+    let refused = Ok(json!("Permission denied (os error 13)"));
     for is_read_only in [true, false] {
         let (inside, outside) = (Mark::new(), tempfile::tempdir_in("/var/tmp").unwrap());
         let mut options = options(1);
@@ -470,9 +475,14 @@ async fn a_process_writes_below_tmp_only() {
         let write = async |path| call(&function, json!({"do": "write", "path": path})).await;
         assert_eq!(write(inside.path()).await, Ok(Value::Null));
         assert_eq!(write("/dev/null".into()).await, Ok(Value::Null));
-        let refused = Ok(json!("Permission denied (os error 13)"));
-        let expected = if is_read_only { refused } else { Ok(Value::Null) };
+        // Without the rule the device itself says that there is no terminal, or opens.
+        let is_refused = write("/dev/tty".into()).await == refused;
+        assert_eq!(is_refused, is_read_only);
+        let expected = if is_read_only { refused.clone() } else { Ok(Value::Null) };
         assert_eq!(write(outside.path().join("file")).await, expected);
+        let signalled = call(&function, json!({"do": "signal"})).await;
+        let refused = json!("EPERM: Operation not permitted");
+        assert_eq!(signalled, Ok(if is_read_only { refused } else { Value::Null }));
         function.shutdown().await;
     }
     // This process itself is not restricted.

@@ -121,12 +121,8 @@ impl Process {
     }
 
     /// The memory that the process has written to, in kilobytes; `None` where nothing tells it.
-    ///
-    /// Files that are mapped, such as the executable, are not counted.
     pub(super) fn memory_kb(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse().ok()
+        written_kb(&std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?)
     }
 
     /// Ends the process and its children at once, and reaps it.
@@ -190,6 +186,15 @@ fn printer(options: &Options) -> impl FnMut(String) + Send + use<> {
             ));
         }
     }
+}
+
+/// The memory in a process's status: its own, and what it shares with others.
+///
+/// Files that are mapped, such as the executable, are not counted.
+fn written_kb(status: &str) -> Option<u64> {
+    let kb = |line: &str| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok();
+    let of = |name: &str| kb(status.lines().find_map(|line| line.strip_prefix(name))?);
+    of("RssAnon:")?.checked_add(of("RssShmem:")?)
 }
 
 /// Kills the processes with this variable, which have left their group by `setsid`.
@@ -275,4 +280,17 @@ fn variables(options: &Options, runtime_api: SocketAddr) -> Vec<(String, String)
     .collect();
     variables.extend(options.variables.iter().cloned());
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_shared_counts_and_files_do_not() {
+        let status =
+            "VmRSS:\t 9 kB\nRssAnon:\t    12 kB\nRssFile:\t  3000 kB\nRssShmem:\t   400 kB\n";
+        assert_eq!(written_kb(status), Some(412));
+        assert_eq!(written_kb("VmRSS: 9 kB"), None);
+    }
 }

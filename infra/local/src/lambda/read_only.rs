@@ -32,17 +32,24 @@ pub(super) fn is_refusal(line: &str) -> bool {
 }
 
 /// Lets this thread write to `/tmp`, and to the devices that programs write to, only.
+///
+/// It can neither reach the terminal, whose input a program could fake, nor send signals to
+/// processes that it did not start. A system that lacks one of these rules has the others.
 #[cfg(target_os = "linux")]
 fn restrict() -> io::Result<()> {
-    use landlock::{ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, path_beneath_rules};
-    const WRITABLE: [&str; 5] = ["/tmp", "/dev/null", "/dev/zero", "/dev/full", "/dev/tty"];
-    let writes = AccessFs::from_write(ABI::V3);
+    use landlock::{
+        ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
+        path_beneath_rules,
+    };
+    const WRITABLE: [&str; 4] = ["/tmp", "/dev/null", "/dev/zero", "/dev/full"];
+    let writes = AccessFs::from_write(ABI::V5);
+    let allowed = writes & !(AccessFs::MakeBlock | AccessFs::MakeChar);
     Ruleset::default()
         .handle_access(writes)
+        .and_then(|rules| rules.scope(Scope::Signal))
         .and_then(Ruleset::create)
-        .and_then(|rules| rules.add_rules(path_beneath_rules(WRITABLE, writes)))
-        // A system without Landlock restricts nothing.
-        .and_then(landlock::RulesetCreated::restrict_self)
+        .and_then(|rules| rules.add_rules(path_beneath_rules(WRITABLE, allowed)))
+        .and_then(RulesetCreated::restrict_self)
         .map(drop)
         .map_err(io::Error::other)
 }

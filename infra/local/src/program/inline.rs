@@ -16,7 +16,7 @@ pub(crate) fn write(template: &mut Template) -> io::Result<Option<TempDir>> {
         let Some(inline) = &function.inline else { continue };
         let all = match folder.take() {
             Some(folder) => folder,
-            None => tempfile::Builder::new().prefix("tollgate-inline-").tempdir()?,
+            None => new_folder()?,
         };
         // CloudFormation calls the file `index`, and a Node file always `index.js`.
         let ending = if inline.runtime.starts_with("python") { "py" } else { "js" };
@@ -33,4 +33,25 @@ pub(crate) fn write(template: &mut Template) -> io::Result<Option<TempDir>> {
         folder = Some(all);
     }
     Ok(folder)
+}
+
+/// A temporary folder outside of `/tmp` if possible, because functions can write below `/tmp`.
+fn new_folder() -> io::Result<TempDir> {
+    let usual = std::env::temp_dir();
+    let place = if usual.starts_with("/tmp") { "/var/tmp".into() } else { usual };
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("tollgate-inline-");
+    builder.tempdir_in(place).or_else(|_| builder.tempdir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_function_can_write_to_the_folder() {
+        let folder = new_folder().unwrap();
+        assert!(!folder.path().starts_with("/tmp"), "{}", folder.path().display());
+    }
 }

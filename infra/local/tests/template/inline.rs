@@ -79,7 +79,7 @@ fn left(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn code_in_the_template_is_run_and_its_files_are_removed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let file = folder.path().join("template.yaml");
     std::fs::write(&file, TEMPLATE).unwrap();
     let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
