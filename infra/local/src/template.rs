@@ -14,6 +14,7 @@ use crate::gateway::KeySource;
 
 mod address;
 mod api;
+mod authorizer;
 mod error;
 mod function;
 mod integrations;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::template::api::OTHER_FORM;
-use crate::template::openapi::{Wanted, gateway_response};
+use crate::template::authorizer::Wanted;
+use crate::template::openapi::gateway_response;
 use crate::template::resource::Resource;
 use crate::template::route::Target;
 use crate::template::text::{text_of, texts};

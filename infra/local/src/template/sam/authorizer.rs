@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::template::openapi::Wanted;
+use crate::template::authorizer::Wanted;
 use crate::template::text::text_of;
 use crate::template::{Authorizer, Family};
 
