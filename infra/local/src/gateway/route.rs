@@ -2,8 +2,10 @@
 //!
 //! The page "Create routes for HTTP APIs" of the developer guide has the order: a route that
 //! matches in full, then one with a greedy parameter, then `$default`. That a literal segment goes
-//! before a parameter, and a method before `ANY`, is not said there.
+//! before a parameter, a longer route before a greedy one above it, and a method before `ANY`, is not
+//! said there.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -46,12 +48,13 @@ struct Target {
 enum Segment {
     Literal(String),
     Parameter(String),
-    /// All the rest, one segment at least; always the last.
+    /// All the rest, one character at least; always the last.
     Greedy(String),
 }
 
-/// The rank of a matching route, lower is better: full, greedy or default; parameters; `ANY`.
-type Rank = (u8, usize, bool);
+/// The rank of a matching route, lower is better: full, greedy or default; segments, more of them
+/// first; parameters; `ANY`.
+type Rank = (u8, Reverse<usize>, usize, bool);
 
 /// Errors of parsing a route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,7 +109,8 @@ impl Route {
     /// The route of an API of this kind that a request takes.
     ///
     /// A REST API looks at a path without the slashes that it drops in events, and keeps what is
-    /// encoded in a parameter. That it takes `/orders/` for `/orders` is not confirmed.
+    /// encoded in a parameter. That it takes `/orders/` for `/orders` is not confirmed; the better of
+    /// the two routes counts, so that the slash leads around no guard.
     pub(super) fn of_request(
         routes: &[Self],
         kind: Kind,
@@ -117,25 +121,28 @@ impl Route {
             return Self::find(routes, method, path);
         }
         let whole = format!("/{}", path.trim_start_matches('/'));
-        let short = whole.strip_suffix('/').filter(|short| !short.is_empty());
-        let found = |path| Self::find_as_sent(routes, method, path);
-        found(&whole).or_else(|| found(short?))
+        let short = whole.trim_end_matches('/');
+        let paths = [whole.as_str(), short].into_iter().filter(|path| !path.is_empty());
+        let found = paths.filter_map(|path| Self::ranked(routes, method, path));
+        Some(found.min_by_key(|(rank, _)| *rank)?.1)
     }
 
     /// The route that a request takes among `routes`, with its parameters decoded.
     pub(super) fn find(routes: &[Self], method: &Method, path: &str) -> Option<Matched> {
-        let mut found = Self::find_as_sent(routes, method, path)?;
+        let (_, mut found) = Self::ranked(routes, method, path)?;
         for value in found.parameters.values_mut() {
             *value = decoded(value);
         }
         Some(found)
     }
 
-    fn find_as_sent(routes: &[Self], method: &Method, path: &str) -> Option<Matched> {
+    /// The best route for a path as it was sent, with its rank.
+    fn ranked(routes: &[Self], method: &Method, path: &str) -> Option<(Rank, Matched)> {
         let fitting = routes.iter().filter_map(|route| Some((route, route.fit(method, path)?)));
-        let (route, (_, parameters)) = fitting.min_by_key(|(_, (rank, _))| *rank)?;
+        let (route, (rank, parameters)) = fitting.min_by_key(|(_, (rank, _))| *rank)?;
         let resource = route.key.split_once(' ').map_or(DEFAULT, |(_, path)| path);
-        Some(Matched { key: route.key.clone(), resource: resource.to_owned(), parameters })
+        let (key, resource) = (route.key.clone(), resource.to_owned());
+        Some((rank, Matched { key, resource, parameters }))
     }
 
     /// Returns true if one of `routes` takes such a request.
@@ -146,7 +153,9 @@ impl Route {
     /// Returns the route's rank and its parameters, or `None` if it does not match.
     fn fit(&self, method: &Method, path: &str) -> Option<(Rank, BTreeMap<String, String>)> {
         let mut parameters = BTreeMap::new();
-        let Some(target) = &self.target else { return Some(((2, 0, false), parameters)) };
+        let Some(target) = &self.target else {
+            return Some(((2, Reverse(0), 0, false), parameters));
+        };
         if target.method.as_ref().is_some_and(|wanted| wanted != method) {
             return None;
         }
@@ -161,7 +170,9 @@ impl Route {
             rest = match segment {
                 Segment::Literal(wanted) if wanted == first => after,
                 Segment::Literal(_) => return None,
-                Segment::Parameter(_) | Segment::Greedy(_) if first.is_empty() => return None,
+                Segment::Parameter(_) if first.is_empty() => return None,
+                // What follows the slash may begin with another one.
+                Segment::Greedy(_) if whole.is_empty() => return None,
                 Segment::Parameter(name) => {
                     parameters.insert(name.clone(), first.to_owned());
                     after
@@ -173,7 +184,8 @@ impl Route {
                 }
             };
         }
-        let rank = (greedy, parameters.len(), target.method.is_none());
+        let segments = Reverse(target.segments.len());
+        let rank = (greedy, segments, parameters.len(), target.method.is_none());
         rest.is_none().then_some((rank, parameters))
     }
 }
@@ -276,6 +288,43 @@ mod tests {
             assert_eq!(rest_resource(path).parameters["proxy"], "a/b", "{path}");
         }
         assert_eq!(rest_resource("//").resource, "/");
+    }
+
+    #[test]
+    fn a_rest_api_takes_the_better_route_with_or_without_the_slash_at_the_end() {
+        let routes = routes(&["GET /{proxy+}", "GET /admin", "ANY /users/{proxy+}", "GET /{id}/x"]);
+        let found = |path: &str| {
+            let found = Route::of_request(&routes, Kind::RestToken, &Method::GET, path);
+            found.map(|found| found.key).unwrap_or_default()
+        };
+        for (path, expected) in [
+            ("/admin", "GET /admin"),
+            ("/admin/", "GET /admin"),
+            ("//admin//", "GET /admin"),
+            ("/admin/a/", "GET /{proxy+}"),
+            ("/users/", "GET /{proxy+}"),
+            ("/users//a", "ANY /users/{proxy+}"),
+            ("/users/a/", "ANY /users/{proxy+}"),
+            ("/a/x/", "GET /{id}/x"),
+            ("/", ""),
+        ] {
+            assert_eq!(found(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_greedy_parameter_may_begin_with_a_slash() {
+        let routes = routes(&["ANY /{proxy+}", "GET /adm/{proxy+}"]);
+        for (path, expected) in [
+            ("/adm/a", Some("GET /adm/{proxy+}")),
+            ("/adm//a", Some("GET /adm/{proxy+}")),
+            ("/adm//", Some("GET /adm/{proxy+}")),
+            ("/adm/", Some("ANY /{proxy+}")),
+            ("//adm/a", Some("ANY /{proxy+}")),
+            ("/", None),
+        ] {
+            assert_eq!(key(&routes, &Method::GET, path).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]
