@@ -17,6 +17,7 @@ mod api;
 mod authorizer;
 mod error;
 mod function;
+mod guard;
 mod integrations;
 mod openapi;
 mod plans;
@@ -108,6 +109,7 @@ impl Template {
             }
             families.push(api.family);
             api.routes.sort_by(|one, other| one.key.cmp(&other.key));
+            template.notes.extend(guard::keep_asked(api));
             template.notes.extend(defined_twice(api));
         }
         Ok(template)

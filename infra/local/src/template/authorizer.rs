@@ -33,38 +33,44 @@ impl Authorizer {
         }
     }
 
-    pub(super) fn read(family: Family, kind: &str, wanted: &Wanted) -> Self {
+    /// Reads one of a kind.
+    ///
+    /// # Errors
+    /// The reason why it cannot be asked here.
+    pub(super) fn read(family: Family, kind: &str, wanted: &Wanted) -> Result<Self, String> {
         let kind = match (family, kind.to_ascii_lowercase().as_str()) {
             (Family::Rest, "token") => Kind::RestToken,
             (Family::Rest, "request") => Kind::RestRequest,
             (Family::Http, "request") => Kind::Http(match wanted.payload.as_deref() {
                 Some("1.0") => Payload::V1,
-                _ if wanted.is_simple => Payload::Simple,
-                _ => Payload::V2,
+                None | Some("2.0") if wanted.is_simple => Payload::Simple,
+                None | Some("2.0") => Payload::V2,
+                Some(other) => return Err(format!("authorizers with the payload `{other}`")),
             }),
             (Family::WebSocket, "request") => Kind::WebSocket,
-            (_, other) => return Self::unserved(format!("authorizers of the type `{other}`")),
+            (_, other) => return Err(format!("authorizers of the type `{other}`")),
         };
         let mut sources = Vec::new();
         for source in wanted.sources.iter().filter(|source| !source.is_empty()) {
-            match source.parse() {
-                Ok(source) => sources.push(source),
-                // Without it the guard would be another one.
-                Err(_) => return Self::unserved(format!("the identity source `{source}`")),
-            }
+            // Without it the guard would be another one.
+            let source = source.parse().map_err(|_| format!("the identity source `{source}`"))?;
+            sources.push(source);
         }
         if sources.is_empty() && kind == Kind::RestToken {
             sources.push(crate::gateway::Source::authorization(kind));
         }
         let default = if family == Family::Rest { REST_TTL } else { 0 };
-        let ttl = wanted.ttl.as_ref().and_then(|ttl| ttl.parse().ok()).unwrap_or(default);
-        Self {
+        let ttl = match &wanted.ttl {
+            None => default,
+            Some(ttl) => ttl.parse().map_err(|_| format!("an authorizer with the TTL `{ttl}`"))?,
+        };
+        Ok(Self {
             kind: Ok(kind),
             sources,
             ttl: Duration::from_secs(ttl),
             validation: wanted.validation.clone().filter(|_| kind == Kind::RestToken),
             function: function_of(&wanted.uri),
             staged: Some(wanted.uri.clone()).filter(|uri| is_staged(uri)),
-        }
+        })
     }
 }

@@ -1,18 +1,23 @@
 //! An OpenAPI document with API Gateway's extensions: version 2.0 or 3.0.
 //!
-//! `security` counts where an operation names it: API Gateway ignores it at the document's root.
+//! `security` at the document's root is for the operations that have none of their own.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use super::api::OTHER_FORM;
 use super::authorizer::Wanted;
-use super::route::Target;
+use super::guard;
+use super::route::{self, Target};
 use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource};
 
-const METHODS: [&str; 8] =
-    ["get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"];
+/// The member of a path that is every method.
+const ANY: &str = "x-amazon-apigateway-any-method";
+/// The members of a path that are not methods.
+const OTHERS: [&str; 5] = ["$ref", "summary", "description", "servers", "parameters"];
 
 /// The media types whose bodies are binary. SAM writes `image~1png` for `image/png`.
 pub(super) fn media_types(listed: Option<&Value>) -> impl Iterator<Item = String> {
@@ -59,19 +64,25 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
             continue;
         }
-        for method in METHODS {
-            let Some(operation) = item.get(method) else { continue };
-            let verb = match method {
-                "x-amazon-apigateway-any-method" => "ANY".to_owned(),
+        let methods = item.as_object().into_iter().flatten();
+        let mut methods: Vec<_> = methods.filter(|(name, _)| is_method(name)).collect();
+        // Of two with one name, that in lower case counts.
+        methods.sort_by_key(|(name, _)| has_capitals(name));
+        for (method, operation) in methods {
+            let verb = match method.as_str() {
+                ANY => "ANY".to_owned(),
                 other => other.to_ascii_uppercase(),
             };
             let key = if path == "/$default" || path == "$default" {
                 "$default".to_owned()
             } else {
-                format!("{verb} {path}")
+                route::key(api.family, &verb, path)
             };
-            let (authorizer, needs_key) = guards(api, operation, is_key);
+            let (authorizer, needs_key) = guards(api, document, operation, is_key);
             let target = match operation.get("x-amazon-apigateway-integration") {
+                _ if has_capitals(method) => Target::missing(&format!(
+                    "the name of the method `{method}` is not in lower case"
+                )),
                 Some(found) => {
                     Target::read(api.family, &format!("{}: {key}", api.name), found, notes)
                 }
@@ -96,30 +107,66 @@ pub(super) fn unknown_routes(family: Family, reason: &str) -> Vec<Route> {
 
 /// The authorizer and the key that an operation asks for: all of its requirements together.
 ///
-/// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer.
-fn guards(api: &Api, operation: &Value, is_key: impl Fn(&str) -> bool) -> (Option<String>, bool) {
-    let security = operation.get("security");
-    let requirements = security.and_then(Value::as_array).into_iter().flatten();
-    // What is not known here guards all the same.
-    let unknown = security.into_iter().chain(requirements.clone()).find_map(Value::as_str);
-    let is_other = |form: &Value, is_known: fn(&Value) -> bool| {
-        !form.is_null() && !form.is_string() && !is_known(form)
+/// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer. So
+/// are several, because only one can be asked.
+fn guards(
+    api: &Api,
+    document: &Value,
+    operation: &Value,
+    is_key: impl Fn(&str) -> bool,
+) -> (Option<String>, bool) {
+    let own_or_root = |name: &str| {
+        let both = [operation, document].into_iter();
+        both.filter_map(|of| of.get(name)).find(|found| !found.is_null())
     };
-    let is_other_form = security.is_some_and(|all| is_other(all, Value::is_array))
-        || requirements.clone().any(|one| is_other(one, Value::is_object));
-    let unknown = unknown.or(is_other_form.then_some(OTHER_FORM));
-    let (mut authorizer, mut needs_key) = (unknown.map(str::to_owned), false);
-    let names = requirements.filter_map(Value::as_object).flat_map(Map::keys);
-    for name in names {
-        if api.authorizers.contains_key(name) {
-            authorizer = Some(name.clone());
-        } else if is_key(name) {
-            needs_key = true;
-        } else {
-            authorizer = authorizer.or_else(|| Some(name.clone()));
+    let mut guards = BTreeSet::new();
+    guards.extend(own_or_root("x-amazon-apigateway-auth").and_then(iam));
+    let security = own_or_root("security");
+    let is_list = security.is_none_or(Value::is_array);
+    guards.extend(security.filter(|_| !is_list).map(unknown));
+    let mut needs_key = false;
+    for requirement in security.and_then(Value::as_array).into_iter().flatten() {
+        let Some(names) = requirement.as_object().map(Map::keys) else {
+            guards.insert(unknown(requirement));
+            continue;
+        };
+        for name in names {
+            if is_key(name) && !api.authorizers.contains_key(name) {
+                needs_key = true;
+            } else {
+                guards.insert(name.clone());
+            }
         }
     }
-    (authorizer, needs_key)
+    let all: Vec<String> = guards.into_iter().collect();
+    ((!all.is_empty()).then(|| all.join(" and ")), needs_key)
+}
+
+/// The name of a guard in another form: the text that stands for what is not known, if it is one.
+fn unknown(found: &Value) -> String {
+    found.as_str().unwrap_or(OTHER_FORM).to_owned()
+}
+
+/// The guard in `x-amazon-apigateway-auth`, whose values have any case.
+fn iam(found: &Value) -> Option<String> {
+    let kind = match found.as_object() {
+        Some(all) => guard::name(all.get("type"))?,
+        None => OTHER_FORM.to_owned(),
+    };
+    match kind.to_ascii_uppercase() {
+        none if none == "NONE" => None,
+        iam if iam == "AWS_IAM" => Some(iam),
+        _ => Some(kind),
+    }
+}
+
+/// Returns true for the members of a path that are methods, in any case.
+fn is_method(name: &str) -> bool {
+    name == ANY || !(name.starts_with("x-") || OTHERS.contains(&name))
+}
+
+fn has_capitals(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_uppercase())
 }
 
 /// Reads an authorizer from a security scheme; `None` for a scheme that is not one.
@@ -129,32 +176,28 @@ fn authorizer(family: Family, scheme: &Value) -> Option<Authorizer> {
         let kind = scheme.get("x-amazon-apigateway-authtype").and_then(Value::as_str)?;
         return Some(Authorizer::unserved(format!("authorization by {kind}")));
     };
-    let text = |name: &str| found.get(name).and_then(text_of);
-    let kind = text("type").unwrap_or_default();
-    let mut sources = match found.get("identitySource") {
-        Some(Value::Array(list)) => list.iter().filter_map(text_of).collect(),
-        other => {
-            let joined = other.and_then(text_of).unwrap_or_default();
-            joined.split(',').map(|source| source.trim().to_owned()).collect::<Vec<_>>()
-        }
-    };
+    Some(extension(family, scheme, found).unwrap_or_else(Authorizer::unserved))
+}
+
+/// Reads the extension of a security scheme that is an authorizer.
+fn extension(family: Family, scheme: &Value, found: &Value) -> Result<Authorizer, String> {
+    let text = |name: &str| guard::text(found, name);
+    let kind = text("type")?.unwrap_or_default();
+    let mut sources = guard::sources(found, "identitySource")?;
     // A TOKEN authorizer's token is in the header that its scheme names.
-    let header = scheme.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let header = guard::text(scheme, "name")?.filter(|name| !name.is_empty());
     if kind.eq_ignore_ascii_case("token") && sources.iter().all(String::is_empty) {
         sources = header.map(|name| format!("method.request.header.{name}")).into_iter().collect();
     }
-    Some(Authorizer::read(
-        family,
-        &kind,
-        &Wanted {
-            sources,
-            ttl: text("authorizerResultTtlInSeconds"),
-            validation: text("identityValidationExpression"),
-            payload: text("authorizerPayloadFormatVersion"),
-            is_simple: text("enableSimpleResponses").as_deref() == Some("true"),
-            uri: text("authorizerUri").unwrap_or_default(),
-        },
-    ))
+    let wanted = Wanted {
+        sources,
+        ttl: text("authorizerResultTtlInSeconds")?,
+        validation: text("identityValidationExpression")?,
+        payload: text("authorizerPayloadFormatVersion")?,
+        is_simple: text("enableSimpleResponses")?.as_deref() == Some("true"),
+        uri: text("authorizerUri")?.unwrap_or_default(),
+    };
+    Authorizer::read(family, &kind, &wanted)
 }
 
 /// Reads the CORS settings of an HTTP API: `true` allows everything.

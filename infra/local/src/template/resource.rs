@@ -17,11 +17,6 @@ impl Resource {
         self.properties.get(name).and_then(text_of)
     }
 
-    /// Returns true unless it is `false` or not there: a value that is not known counts as true.
-    pub(super) fn needs(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|text| !text.eq_ignore_ascii_case("false"))
-    }
-
     pub(super) fn is_function(&self) -> bool {
         self.kind.ends_with("::Function")
     }

@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Family;
 use crate::gateway::{Address, Mapping, Payload, ResponseMappings, Templates};
+
+/// The key of a method and a path, which a REST API has without a slash at its end.
+pub(super) fn key(family: Family, method: &str, path: &str) -> String {
+    let path = match path.trim_end_matches('/') {
+        short if family == Family::Rest && !short.is_empty() => short,
+        _ => path,
+    };
+    format!("{method} {path}")
+}
 
 /// One route, or a method of a resource.
 #[derive(Clone, Debug)]

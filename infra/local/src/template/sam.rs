@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::api::{OTHER_FORM, SamSettings};
+use super::guard;
 use super::integrations;
 use super::openapi::gateway_response;
 use super::resource::Resource;
-use super::route::Target;
+use super::route::{self, Target};
 use super::text::text_of;
 use super::{Api, Family, Integration, Route};
 use crate::gateway::Payload;
@@ -48,9 +49,12 @@ pub(super) fn implicit(resources: &[Resource], globals: &Value) -> Vec<Resource>
     let kinds: BTreeSet<&str> = events
         .filter_map(|event| {
             let kind = event.get("Type")?.as_str()?;
-            let member = if kind == "Api" { "RestApiId" } else { "ApiId" };
-            let is_named = event.get("Properties").is_some_and(|all| all.get(member).is_some());
-            (!is_named).then_some(kind)
+            let (member, implicit) = match kind {
+                "Api" => ("RestApiId", "ServerlessRestApi"),
+                _ => ("ApiId", "ServerlessHttpApi"),
+            };
+            let named = guard::name(event.get("Properties").and_then(|all| all.get(member)));
+            named.is_none_or(|name| name == implicit).then_some(kind)
         })
         .collect();
     let api = |event: &str, name: &str, kind: &str, global: &str, own: Value| {
@@ -90,11 +94,12 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         api.authorizers.insert(name.clone(), authorizer(api.family, found));
     }
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
-    let default = auth.and_then(|auth| auth.get("DefaultAuthorizer")).filter(|it| !it.is_null());
-    let default = default.map(|it| text_of(it).unwrap_or_else(|| OTHER_FORM.to_owned()));
+    let default = guard::name(auth.and_then(|auth| auth.get("DefaultAuthorizer")));
+    let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
+    notes.extend(guard::note(&api.name, "Auth.ApiKeyRequired", needs_key));
     api.sam = SamSettings {
         default_authorizer: default.or(unknown),
-        needs_key: of_auth("ApiKeyRequired").is_some_and(|needs| is_needed(&needs)),
+        needs_key: guard::is_needed(needs_key),
         cors: None,
         guards_preflights: of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref()
             != Some("false"),
@@ -115,11 +120,6 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         route.authorizer = authorizer;
         route.needs_key |= needs_key;
     }
-}
-
-/// Returns true for a setting that is not `false`; one that is not known here counts as true.
-fn is_needed(setting: &str) -> bool {
-    !setting.eq_ignore_ascii_case("false")
 }
 
 impl SamSettings {
@@ -156,12 +156,15 @@ pub(super) fn events(
         let empty = json!({});
         let properties = event.get("Properties").unwrap_or(&empty);
         let text = |value: Option<&Value>| value.and_then(text_of);
-        let id = text(properties.get(member)).unwrap_or_else(|| implicit.to_owned());
+        let named = guard::name(properties.get(member));
+        // The API that was meant may have guards.
+        let is_unknown = named.as_deref() == Some(OTHER_FORM);
+        let id = named.filter(|_| !is_unknown).unwrap_or_else(|| implicit.to_owned());
         let stage = if family == Family::Http { "$default" } else { "Prod" };
         let api = apis.entry(id.clone()).or_insert_with(|| Api::new(&id, family, stage));
         let method = text(properties.get("Method")).unwrap_or_else(|| "ANY".to_owned());
         let key = match text(properties.get("Path")) {
-            Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
+            Some(path) => route::key(family, &method.to_ascii_uppercase(), &path),
             None => "$default".to_owned(),
         };
         // The definition says which routes there are, and what guards them.
@@ -183,16 +186,20 @@ pub(super) fn events(
         }
         made.insert((id, key.clone()));
         let auth = properties.get("Auth");
-        let own = text(auth.and_then(|auth| auth.get("Authorizer"))).or_else(|| text(auth));
-        let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
-        let needs_key = needs_key.map(|needs| is_needed(&needs));
+        let own = guard::name(auth.and_then(|auth| auth.get("Authorizer")));
+        // One that is not an object guards all the same.
+        let own = own.or_else(|| guard::name(auth.filter(|auth| !auth.is_object())));
+        let own = if is_unknown { Some(OTHER_FORM.to_owned()) } else { own };
+        let place = format!("{}: {key}", api.name);
+        let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
+        notes.extend(guard::note(&place, "ApiKeyRequired", needs_key));
+        let needs_key = needs_key.filter(|it| !it.is_null()).map(|it| guard::is_needed(Some(it)));
         let (authorizer, needs_key) = api.sam.guards(&key, own, needs_key);
         // SAM's own default is 2.0.
         let payload = match text(properties.get("PayloadFormatVersion")).as_deref() {
             Some("1.0") => Payload::V1,
             _ => Payload::V2,
         };
-        let place = format!("{}: {key}", api.name);
         let timeout = properties.get("TimeoutInMillis");
         let timeout = integrations::timeout(family, &place, timeout, notes);
         let integration = match resource.kind.as_str() {

@@ -12,6 +12,7 @@ use crate::gateway::{
 
 mod bounds;
 mod functions;
+mod guards;
 mod integrations;
 mod loops;
 mod names;

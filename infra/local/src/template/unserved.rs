@@ -127,6 +127,9 @@ fn of_events(resource: &Resource) -> Vec<Setting> {
     let has = |event: &Value, name: &str| {
         event.get("Properties").is_some_and(|properties| properties.get(name).is_some())
     };
+    let has_policy = |event: &Value| event.pointer("/Properties/Auth/ResourcePolicy").is_some();
+    let guarded = events().filter(|(_, event)| has_policy(event));
+    found.extend(guarded.map(|(name, _)| (POLICY, place(name))));
     let named =
         events().filter(|(_, event)| has(event, "RequestModel") || has(event, "RequestParameters"));
     found.extend(named.map(|(name, _)| (VALIDATION, place(name))));

@@ -136,7 +136,9 @@ fn value(yaml: &Yaml<'_>) -> Result<Value, String> {
         Yaml::Value(Scalar::Boolean(value)) => json!(value),
         Yaml::Value(Scalar::Integer(value)) => json!(value),
         Yaml::Value(Scalar::FloatingPoint(value)) => {
-            Number::from_f64(value.into_inner()).map_or(Value::Null, Value::Number)
+            // JSON has no such number as `.nan`, and null would be nothing at all.
+            let value = value.into_inner();
+            Number::from_f64(value).map_or_else(|| json!(value.to_string()), Value::Number)
         }
         Yaml::Value(Scalar::String(value)) => json!(value),
         Yaml::Sequence(entries) => entries.iter().map(value).collect::<Result<_, _>>()?,

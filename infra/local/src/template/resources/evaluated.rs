@@ -5,8 +5,7 @@ use serde_json::{Map, Value};
 use super::members::{Lacks, members};
 use crate::template::resolve::{Resolver, TRANSFORM};
 use crate::template::resource::Resource;
-use crate::template::text::text_of;
-use crate::template::{Error, Template, sam, tables, unserved};
+use crate::template::{Error, Template, guard, sam, tables, unserved};
 
 /// The resources that are looked at, of those that are made, with SAM's `Globals` in them.
 pub(super) fn resources(
@@ -93,8 +92,8 @@ fn globals(resolver: &Resolver<'_>, lacks: &mut Lacks) -> Result<Value, Error> {
         resolver.at(&format!("Globals.{section}"));
         let found = members(resolver, section, found, lacks)?;
         // An API's own settings would replace what is not known, and leave its routes open.
-        if found.get("Auth").is_some_and(Value::is_string) && lacks.parameters.is_empty() {
-            let unknown = found.get("Auth").and_then(text_of).unwrap_or_default();
+        let unknown = guard::name(found.get("Auth").filter(|auth| !auth.is_object()));
+        if let Some(unknown) = unknown.filter(|_| lacks.parameters.is_empty()) {
             return Err(Error::Unknown(unknown).at(&format!("Globals.{section}"), "Auth"));
         }
         globals.insert(section.clone(), found);

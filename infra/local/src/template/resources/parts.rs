@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::template::api::OTHER_FORM;
 use crate::template::authorizer::Wanted;
+use crate::template::guard;
 use crate::template::openapi::gateway_response;
 use crate::template::resource::Resource;
 use crate::template::route::Target;
-use crate::template::text::{text_of, texts};
+use crate::template::text::texts;
 use crate::template::{Api, Authorizer, Family, Route, web_socket};
 
 /// The parts of a template that others name.
@@ -82,37 +82,21 @@ pub(super) fn add(
     let api = apis.entry(id.clone()).or_insert_with(|| Api::new(&id, family, stage));
     match resource.kind.as_str() {
         "AWS::ApiGateway::Authorizer" | "AWS::ApiGatewayV2::Authorizer" => {
-            let kind = text("Type").or_else(|| text("AuthorizerType")).unwrap_or_default();
-            let sources = match properties.get("IdentitySource") {
-                Some(Value::Array(list)) => list.iter().filter_map(text_of).collect(),
-                other => {
-                    let joined = other.and_then(text_of).unwrap_or_default();
-                    joined.split(',').map(|source| source.trim().to_owned()).collect()
-                }
-            };
-            let wanted = Wanted {
-                sources,
-                ttl: text("AuthorizerResultTtlInSeconds"),
-                validation: text("IdentityValidationExpression"),
-                payload: text("AuthorizerPayloadFormatVersion"),
-                is_simple: resource.is("EnableSimpleResponses"),
-                uri: text("AuthorizerUri").unwrap_or_default(),
-            };
-            let authorizer = Authorizer::read(api.family, &kind, &wanted);
+            let authorizer = authorizer(api.family, properties);
+            let authorizer = authorizer.unwrap_or_else(Authorizer::unserved);
             api.authorizers.insert(resource.name.clone(), authorizer);
         }
         "AWS::ApiGateway::Method" => {
             let path = text("ResourceId").and_then(|id| parts.paths.get(&id).cloned());
             // Any other is the API's root, or it is not known, which is named already.
             let path = path.unwrap_or_else(|| "/".to_owned());
-            let authorizer = guard(resource);
             let key = format!("{} {path}", text("HttpMethod").unwrap_or_default());
             let place = format!("{}: {key}", api.name);
+            let (authorizer, needs_key) = guards(properties, &place, notes);
             let target = match properties.get("Integration") {
                 Some(found) => Target::read(api.family, &place, found, notes),
                 None => Target::missing("the method has no integration"),
             };
-            let needs_key = resource.needs("ApiKeyRequired");
             api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
         // A deployment with a stage's name makes that stage, unless there is one.
@@ -159,8 +143,7 @@ pub(super) fn add(
                 None if is_socket && named.is_none() => Target::nothing(),
                 None => Target::missing("the integration is not in the template"),
             };
-            let authorizer = guard(resource);
-            let needs_key = resource.needs("ApiKeyRequired");
+            let (authorizer, needs_key) = guards(properties, &place, notes);
             let mut route = Route::new(key, authorizer, needs_key, target);
             route.responds =
                 is_socket && web_socket::responds(resource, &place, &parts.with_responses, notes);
@@ -170,16 +153,24 @@ pub(super) fn add(
     }
 }
 
-/// The authorizer of a method or a route. A setting of another form than a text is a guard that is
-/// not known.
-fn guard(resource: &Resource) -> Option<String> {
-    let kind = match resource.properties.get("AuthorizationType") {
-        None | Some(Value::Null) => return None,
-        Some(kind) => text_of(kind).unwrap_or_else(|| OTHER_FORM.to_owned()),
+/// The authorizer of a method or a route, and true if it needs a key.
+fn guards(properties: &Value, place: &str, notes: &mut Vec<String>) -> (Option<String>, bool) {
+    let key = properties.get("ApiKeyRequired");
+    notes.extend(guard::note(place, "ApiKeyRequired", key));
+    (guard::of_method(properties, place, notes), guard::is_needed(key))
+}
+
+/// Reads an authorizer that is a resource.
+fn authorizer(family: Family, properties: &Value) -> Result<Authorizer, String> {
+    let text = |name: &str| guard::text(properties, name);
+    let kind = text("Type")?.or(text("AuthorizerType")?).unwrap_or_default();
+    let wanted = Wanted {
+        sources: guard::sources(properties, "IdentitySource")?,
+        ttl: text("AuthorizerResultTtlInSeconds")?,
+        validation: text("IdentityValidationExpression")?,
+        payload: text("AuthorizerPayloadFormatVersion")?,
+        is_simple: text("EnableSimpleResponses")?.as_deref() == Some("true"),
+        uri: text("AuthorizerUri")?.unwrap_or_default(),
     };
-    match kind.as_str() {
-        "" | "NONE" => None,
-        "CUSTOM" => Some(resource.text("AuthorizerId").unwrap_or_default()),
-        _ => Some(kind),
-    }
+    Authorizer::read(family, &kind, &wanted)
 }
