@@ -28,8 +28,8 @@ pub(crate) struct Api {
     pub(super) has_stage: bool,
     /// True if the template has the API itself, and not only parts that it adds to one.
     pub(crate) is_here: bool,
-    /// True if it has a definition, to which SAM's events add nothing.
-    pub(super) has_definition: bool,
+    /// The effect of SAM's events on it.
+    pub(super) events: Events,
     /// Settings for the routes that SAM makes.
     pub(super) sam: SamSettings,
     /// The CORS settings of an HTTP API.
@@ -53,7 +53,7 @@ impl Api {
             routes: Vec::new(),
             has_stage: false,
             is_here: false,
-            has_definition: false,
+            events: Events::default(),
             sam: SamSettings::default(),
             cors: None,
             responses: BTreeMap::new(),
@@ -92,6 +92,22 @@ impl Family {
     }
 }
 
+/// The effect of SAM's events on an API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Events {
+    /// They make the routes of an API without a definition.
+    #[default]
+    Make,
+    /// They add routes, integrations and guards to the definition of an HTTP API.
+    Add,
+    /// They replace methods of a REST API's definition: `MergeDefinitions`.
+    Replace,
+    /// They add guards to methods of a REST API's definition, by `OverrideApiAuth`.
+    Guard,
+    /// None: the definition is elsewhere, or it is not known here.
+    Nothing,
+}
+
 /// The name of a guard whose setting has a form that is not known here.
 pub(super) const OTHER_FORM: &str = "a setting of another form";
 
@@ -123,4 +139,6 @@ pub(super) struct SamSettings {
     pub(super) guards_preflights: bool,
     /// True if OPTIONS methods need a key where others do.
     pub(super) needs_key_for_preflights: bool,
+    /// The authorizers of routes without the default, and `true` for those that need a key.
+    pub(super) own: BTreeMap<String, (Option<String>, bool)>,
 }

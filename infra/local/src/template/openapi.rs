@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::api::OTHER_FORM;
 use super::authorizer::Wanted;
 use super::guard;
-use super::route::{self, Target};
+use super::route::{self, ELSEWHERE, NO_INTEGRATION, Target};
 use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource};
@@ -60,7 +60,7 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
     }
     for (path, item) in paths.and_then(Value::as_object).into_iter().flatten() {
         if item.is_string() || item.get("$ref").is_some() {
-            let target = Target::missing("the path is defined elsewhere");
+            let target = Target::missing(ELSEWHERE);
             api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
             continue;
         }
@@ -86,7 +86,8 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
                 Some(found) => {
                     Target::read(api.family, &format!("{}: {key}", api.name), found, notes)
                 }
-                None => Target::missing("the method has no integration"),
+                None if operation.is_string() => Target::missing(ELSEWHERE),
+                None => Target::missing(NO_INTEGRATION),
             };
             api.routes.push(Route::new(key, authorizer, needs_key, target));
         }

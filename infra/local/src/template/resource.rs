@@ -10,6 +10,8 @@ pub(super) struct Resource {
     pub(super) kind: String,
     pub(super) properties: Value,
     pub(super) metadata: Value,
+    /// True if `AWS::Include` brings its definition.
+    pub(super) includes: bool,
 }
 
 impl Resource {

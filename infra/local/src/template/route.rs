@@ -7,6 +7,11 @@ use serde_json::Value;
 use super::Family;
 use crate::gateway::{Address, Mapping, Payload, ResponseMappings, Templates};
 
+/// The reason of a method without an integration.
+pub(super) const NO_INTEGRATION: &str = "the method has no integration";
+/// The reason of a path whose methods are not in the definition itself.
+pub(super) const ELSEWHERE: &str = "the path is defined elsewhere";
+
 /// The key of a method and a path, which a REST API has without a slash at its end.
 pub(super) fn key(family: Family, method: &str, path: &str) -> String {
     let path = match path.trim_end_matches('/') {

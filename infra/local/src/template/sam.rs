@@ -8,22 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::api::{OTHER_FORM, SamSettings};
+use super::api::{Events, OTHER_FORM, SamSettings};
 use super::guard;
 use super::integrations;
 use super::openapi::gateway_response;
 use super::resource::Resource;
 use super::route::{self, Target};
 use super::text::text_of;
-use super::{Api, Family, Integration, Route};
+use super::{Api, Family, Integration};
 use crate::gateway::Payload;
 
 mod authorizer;
 mod cors;
+mod defined;
 
 use authorizer::authorizer;
 use cors::cors;
 pub(super) use cors::preflights;
+pub(super) use defined::close_functions;
 
 /// Merges a section of `Globals` into a resource's properties.
 pub(super) fn merge(global: Option<&Value>, own: &Value) -> Value {
@@ -63,6 +65,7 @@ pub(super) fn implicit(resources: &[Resource], globals: &Value) -> Vec<Resource>
             kind: kind.to_owned(),
             properties: merge(globals.get(global), &own),
             metadata: Value::Null,
+            includes: false,
         })
     };
     let rest = json!({"StageName": "Prod"});
@@ -101,10 +104,12 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         default_authorizer: default.or(unknown),
         needs_key: guard::is_needed(needs_key),
         cors: None,
-        guards_preflights: of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref()
-            != Some("false"),
+        // SAM gives the OPTIONS methods of an HTTP API no default authorizer.
+        guards_preflights: api.family == Family::Rest
+            && of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref() != Some("false"),
         needs_key_for_preflights: of_auth("AddApiKeyRequiredToCorsPreflight").as_deref()
             != Some("false"),
+        own: BTreeMap::new(),
     };
     let responses = properties.get("GatewayResponses").and_then(Value::as_object);
     for (name, response) in responses.into_iter().flatten() {
@@ -116,6 +121,7 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     let Api { routes, sam, .. } = api;
     for route in routes {
         let own = route.authorizer.take();
+        sam.own.entry(route.key.clone()).or_insert((own.clone(), route.needs_key));
         let (authorizer, needs_key) = sam.guards(&route.key, own, None);
         route.authorizer = authorizer;
         route.needs_key |= needs_key;
@@ -167,34 +173,33 @@ pub(super) fn events(
             Some(path) => route::key(family, &method.to_ascii_uppercase(), &path),
             None => "$default".to_owned(),
         };
-        // The definition says which routes there are, and what guards them.
-        let is_there = api.routes.iter().any(|route| route.key == key);
-        if api.has_definition || is_there {
-            if !is_there {
-                notes.push(format!(
-                    "{}: {key}: the event makes no route of an API that has a definition",
-                    api.name
-                ));
-            } else if made.contains(&(id, key.clone())) {
-                notes.push(format!(
-                    "{}: {key}: two events make the route, which SAM refuses: the first function \
-                     by its logical id has it here",
-                    api.name
-                ));
-            }
+        let place = format!("{}: {key}", api.name);
+        let is_there = defined::has(api, &key);
+        let makes_none = api.events == Events::Nothing || api.events == Events::Guard;
+        if (makes_none && !is_there) || defined::is_elsewhere(api, &key) {
+            notes
+                .push(format!("{place}: the event makes no route of an API that has a definition"));
             continue;
         }
-        made.insert((id, key.clone()));
+        let is_second = !makes_none && !made.insert((id, key.clone()));
+        if is_second {
+            notes.push(format!("{place}: two events make the route{}", defined::twice(api.events)));
+        }
+        if is_there && matches!(api.events, Events::Make | Events::Nothing) {
+            continue;
+        }
         let auth = properties.get("Auth");
+        if api.events == Events::Guard && !auth.is_some_and(defined::overrides) {
+            continue;
+        }
         let own = guard::name(auth.and_then(|auth| auth.get("Authorizer")));
         // One that is not an object guards all the same.
         let own = own.or_else(|| guard::name(auth.filter(|auth| !auth.is_object())));
         let own = if is_unknown { Some(OTHER_FORM.to_owned()) } else { own };
-        let place = format!("{}: {key}", api.name);
         let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
         notes.extend(guard::note(&place, "ApiKeyRequired", needs_key));
         let needs_key = needs_key.filter(|it| !it.is_null()).map(|it| guard::is_needed(Some(it)));
-        let (authorizer, needs_key) = api.sam.guards(&key, own, needs_key);
+        let own = own.or_else(|| defined::named_default(api, auth));
         // SAM's own default is 2.0.
         let payload = match text(properties.get("PayloadFormatVersion")).as_deref() {
             Some("1.0") => Payload::V1,
@@ -206,7 +211,11 @@ pub(super) fn events(
             "AWS::Serverless::Function" => Integration::Function(resource.name.clone()),
             _ => Integration::Unserved(format!("the state machine `{}` needs AWS", resource.name)),
         };
-        let target = Target::new(integration, payload, timeout);
-        api.routes.push(Route::new(key, authorizer, needs_key, target));
+        let refused = defined::refused(api, auth, own.as_deref());
+        // Which of two counts in a merged definition is not known.
+        let is_unclear = is_second && api.events == Events::Replace;
+        let refused = refused.or(is_unclear.then(|| "two events make the route".to_owned()));
+        let target = refused.map_or(Ok(Target::new(integration, payload, timeout)), Err);
+        defined::add(api, &key, (own, needs_key), target);
     }
 }

@@ -19,6 +19,7 @@ mod names;
 mod parameters;
 mod refused;
 mod sam;
+mod sam_events;
 mod staged;
 mod stored;
 mod tables;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::gateway::KeySource;
+use crate::template::api::Events;
 use crate::template::openapi::{self, unknown_routes};
 use crate::template::resource::Resource;
 use crate::template::route::Target;
@@ -38,15 +39,13 @@ pub(super) fn read(
         None => own.cloned().map(Ok),
         other => other,
     };
-    api.has_definition = definition.is_some() && !resource.is("MergeDefinitions");
+    api.events = events(resource, definition.as_ref(), &mut template.notes);
     match definition {
         Some(Ok(body)) if body.is_object() => {
             openapi::read(&body, &mut api, &mut template.notes);
             template.unserved.extend(unserved::of_document(&api.name, &body));
         }
         Some(wrong) => {
-            // It may guard what an event would open.
-            api.has_definition = true;
             let reason = wrong.err().unwrap_or_else(|| "it cannot be evaluated".to_owned());
             api.routes.extend(unknown_routes(family, &reason));
         }
@@ -78,6 +77,34 @@ pub(super) fn read(
         sam::settings(resource, &mut api, &mut template.notes);
     }
     Ok(Some(api))
+}
+
+/// The effect of SAM's events. They change nothing of a definition that is not known here, because it
+/// may guard what they would open.
+fn events(
+    resource: &Resource,
+    definition: Option<&Result<Value, String>>,
+    notes: &mut Vec<String>,
+) -> Events {
+    let Some(definition) = definition else { return Events::Make };
+    let has = |name: &str| resource.properties.get(name).is_some();
+    let is_sams = resource.kind.starts_with("AWS::Serverless::");
+    let is_elsewhere = has("DefinitionUri") || resource.includes;
+    if is_sams && is_elsewhere && has("Auth") {
+        notes.push(format!(
+            "{}: SAM refuses `Auth` with a definition that is not in the template itself",
+            resource.name
+        ));
+    }
+    let is_known =
+        definition.as_ref().is_ok_and(|body| body.get("paths").is_some_and(Value::is_object));
+    match resource.kind.as_str() {
+        _ if is_elsewhere || !is_known => Events::Nothing,
+        "AWS::Serverless::HttpApi" => Events::Add,
+        "AWS::Serverless::Api" if resource.is("MergeDefinitions") => Events::Replace,
+        "AWS::Serverless::Api" => Events::Guard,
+        _ => Events::Nothing,
+    }
 }
 
 /// The definition that a resource keeps in a file: its content, or why it is not known here.

@@ -43,13 +43,17 @@ pub(super) fn resources(
             return Err(Error::Unknown(TRANSFORM.to_owned()).at(name, "Properties"));
         }
         let properties = included.as_ref().unwrap_or(properties);
-        let properties = members(resolver, kind, properties, &mut lacks)?;
+        let includes = properties.pointer(&format!("/DefinitionBody/{TRANSFORM}")).is_some();
+        let written = properties;
+        let mut properties = members(resolver, kind, properties, &mut lacks)?;
+        notes.extend(sam::close_functions(name, written, &mut properties));
         let section = kind.strip_prefix("AWS::Serverless::");
         let global = section.and_then(|section| globals.get(section));
         global.map(|global| resolver.copy(global)).transpose()?;
         let properties = sam::merge(global, &properties);
         let metadata = resource.get("Metadata").cloned().unwrap_or_default();
-        found.push(Resource { name: name.clone(), kind: kind.to_owned(), properties, metadata });
+        let (name, kind) = (name.clone(), kind.to_owned());
+        found.push(Resource { name, kind, properties, metadata, includes });
     }
     if !lacks.parameters.is_empty() {
         return Err(Error::Parameter(lacks.parameters.into_iter().collect()));

@@ -111,7 +111,7 @@ fn an_include_is_read_from_beside_the_template() {
     }
     // What an include might bring could be a guard.
     let template = read("{paths: {/x: {get: {Fn::Transform: {Name: Other}, x: 1}}}}").unwrap();
-    assert_eq!(reason_of(&template, "GET /x"), "the method has no integration");
+    assert_eq!(reason_of(&template, "GET /x"), "the path is defined elsewhere");
     write("self.yaml", &format!("a: {}", include("self.yaml")));
     let error = read(&include("self.yaml")).unwrap_err().to_string();
     assert_eq!(error, "`Resources.A` includes more than 32 files");

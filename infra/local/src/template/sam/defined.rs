@@ -1,0 +1,165 @@
+//! Events for routes that an API's definition may have, and events that SAM refuses.
+
+use serde_json::{Value, json};
+
+use crate::template::api::Events;
+use crate::template::route::{ELSEWHERE, NO_INTEGRATION, Target};
+use crate::template::{Api, Family, Integration, Route, guard};
+
+/// Returns true if the API has the route.
+pub(super) fn has(api: &Api, key: &str) -> bool {
+    api.routes.iter().any(|route| route.key == key)
+}
+
+/// Returns true for a route whose definition is not known here: it may guard the route.
+pub(super) fn is_elsewhere(api: &Api, key: &str) -> bool {
+    let (_, path) = key.split_once(' ').unwrap_or_default();
+    let any = format!("ANY {path}");
+    let mut found = api.routes.iter().filter(|route| route.key == key || route.key == any);
+    found.any(|route| is_unserved(route, ELSEWHERE))
+}
+
+/// The rest of a note on a route that two events make.
+pub(super) fn twice(events: Events) -> &'static str {
+    match events {
+        Events::Make => ", which SAM refuses: the first function by its logical id has it here",
+        Events::Replace => ", which answers 501: which of them counts on AWS is not known here",
+        _ => ": the first function by its logical id has it here, with the guards of both",
+    }
+}
+
+fn is_unserved(route: &Route, wanted: &str) -> bool {
+    matches!(&route.integration, Integration::Unserved(reason) if reason == wanted)
+}
+
+/// Returns true for an event's `Auth` that counts for a definition too.
+pub(super) fn overrides(auth: &Value) -> bool {
+    guard::is_needed(auth.get("OverrideApiAuth"))
+}
+
+/// The default authorizer for an HTTP API's event with an `Auth` that names none.
+///
+/// SAM puts it on OPTIONS methods too, which have no default authorizer otherwise.
+pub(super) fn named_default(api: &Api, auth: Option<&Value>) -> Option<String> {
+    let is_named = api.family == Family::Http && is_filled(auth);
+    api.sam.default_authorizer.clone().filter(|_| is_named)
+}
+
+fn is_filled(auth: Option<&Value>) -> bool {
+    auth.and_then(Value::as_object).is_some_and(|auth| !auth.is_empty())
+}
+
+/// The reason why SAM refuses an event's `Auth`, whose authorizer is `own`.
+pub(super) fn refused(api: &Api, auth: Option<&Value>, own: Option<&str>) -> Option<String> {
+    if !api.is_here || api.sam.default_authorizer.is_some() {
+        return None;
+    }
+    let wrong = match own {
+        Some("NONE") => "`Authorizer: NONE`",
+        None if api.family == Family::Http && is_filled(auth) => "`Auth` without an `Authorizer`",
+        _ => return None,
+    };
+    Some(format!("SAM refuses {wrong} where the API has no `DefaultAuthorizer`"))
+}
+
+/// Adds an event's route, or its part of a route that the definition has.
+///
+/// The guard is the event's authorizer and need of a key. A target that is refused closes the route.
+pub(super) fn add(
+    api: &mut Api,
+    key: &str,
+    (own, needs_key): (Option<String>, Option<bool>),
+    target: Result<Target, String>,
+) {
+    let is_refused = target.is_err();
+    let target = target.unwrap_or_else(|reason| Target::missing(&reason));
+    // A method `any` that SAM merges stands beside the definition's.
+    let is_replaced = api.events == Events::Replace
+        && (own.is_some() || needs_key.is_some())
+        && !key.starts_with("ANY ");
+    let known = || {
+        let found = api.routes.iter().find(|route| route.key == key);
+        found.map(|route| (route.authorizer.clone(), route.needs_key))
+    };
+    let known = api.sam.own.get(key).cloned().or_else(known).filter(|_| !is_replaced);
+    let (own, needs_key) = match known {
+        Some((other, needs)) => (both(other, own), needs.then_some(true).or(needs_key)),
+        None => (own, needs_key),
+    };
+    api.sam.own.insert(key.to_owned(), (own.clone(), needs_key == Some(true)));
+    let (authorizer, needs_key) = api.sam.guards(key, own, needs_key);
+    let made = Route::new(key.to_owned(), authorizer, needs_key, target);
+    if !has(api, key) {
+        api.routes.push(made);
+        return;
+    }
+    let events = api.events;
+    for route in api.routes.iter_mut().filter(|route| route.key == key) {
+        let lacks = events == Events::Add && is_unserved(route, NO_INTEGRATION);
+        if is_refused || lacks || events == Events::Replace {
+            *route = made.clone();
+        } else {
+            route.authorizer.clone_from(&made.authorizer);
+            route.needs_key = made.needs_key;
+        }
+    }
+}
+
+/// The authorizer of a definition with that of an event. Which of two counts is not known, so that
+/// they close the route.
+fn both(definition: Option<String>, event: Option<String>) -> Option<String> {
+    match (definition, event) {
+        (None, one) | (one, None) => one,
+        (Some(one), Some(other)) if one == other || other == "NONE" => Some(one),
+        (Some(one), Some(other)) if one == "NONE" => Some(other),
+        (Some(one), Some(other)) => Some(format!("{one} and {other}")),
+    }
+}
+
+/// Closes routes whose event has a function in `Auth`: SAM does not evaluate it.
+///
+/// SAM refuses it as an authorizer, and takes it for true in `ApiKeyRequired`.
+pub(in crate::template) fn close_functions(
+    resource: &str,
+    written: &Value,
+    evaluated: &mut Value,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let events = written.get("Events").and_then(Value::as_object);
+    for (name, event) in events.into_iter().flatten() {
+        let Some(written) = event.pointer("/Properties/Auth") else { continue };
+        let event = evaluated.get_mut("Events").and_then(|events| events.get_mut(name));
+        let properties = event.and_then(|event| event.get_mut("Properties"));
+        let Some(properties) = properties.and_then(Value::as_object_mut) else { continue };
+        let mut note = |member: &str, function: &str, effect: &str| {
+            notes.push(format!(
+                "{resource}.{name}: SAM does not evaluate `{function}` in `{member}`: {effect}"
+            ));
+        };
+        if let Some(function) = function(written) {
+            note("Auth", function, "a route that it guards answers 501");
+            let guard = json!({"Authorizer": format!("{function} in Auth")});
+            properties.insert("Auth".to_owned(), guard);
+            continue;
+        }
+        let Some(auth) = properties.get_mut("Auth").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if let Some(function) = written.get("Authorizer").and_then(function) {
+            note("Auth.Authorizer", function, "a route that it guards answers 501");
+            auth.insert("Authorizer".to_owned(), json!(format!("{function} in Authorizer")));
+        }
+        if let Some(function) = written.get("ApiKeyRequired").and_then(function) {
+            note("Auth.ApiKeyRequired", function, "it counts as `true`");
+            auth.insert("ApiKeyRequired".to_owned(), json!(true));
+        }
+    }
+    notes
+}
+
+/// The function that a value is, unless SAM evaluates it itself.
+fn function(written: &Value) -> Option<&str> {
+    let only = written.as_object().filter(|map| map.len() == 1)?;
+    let name = only.keys().next()?;
+    (name.starts_with("Fn::") && name != "Fn::FindInMap").then_some(name)
+}
