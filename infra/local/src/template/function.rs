@@ -13,6 +13,8 @@ pub(crate) struct FunctionSettings {
     pub(crate) variables: Vec<(String, String)>,
     /// The names of the variables whose values are not known here.
     pub(crate) unknown: Vec<String>,
+    /// True if it has layers, which are not applied here.
+    pub(crate) has_layers: bool,
     /// The code, if it is in the template itself.
     pub(crate) inline: Option<Inline>,
     /// The code, if it is in a folder of this machine.

@@ -23,6 +23,11 @@ impl Resource {
         self.kind.ends_with("::Function")
     }
 
+    pub(super) fn has_layers(&self) -> bool {
+        let layers = self.properties.get("Layers");
+        layers.is_some_and(|layers| layers.as_array().is_none_or(|list| !list.is_empty()))
+    }
+
     pub(super) fn is(&self, name: &str) -> bool {
         self.text(name).as_deref() == Some("true")
     }

@@ -20,6 +20,7 @@ const DOMAIN: &str = "custom domains and their mappings";
 const MUTUAL_TLS: &str = "mutual TLS";
 const URLS: &str = "function URLs";
 const MAPPINGS: &str = "event source mappings";
+const LAYERS: &str = "layers of functions";
 const OTHER: &str = "other events of functions";
 
 /// The events of SAM's functions that are not of an API, each by its type.
@@ -108,7 +109,7 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
     found
 }
 
-/// The events of a function that are not served, its URL, and the models that its events ask for.
+/// The events of a function that are not served, its layers, its URL, and the models that its events ask for.
 fn of_events(resource: &Resource) -> Vec<Setting> {
     let events = resource.properties.get("Events").and_then(Value::as_object);
     let events = || events.into_iter().flatten();
@@ -120,6 +121,9 @@ fn of_events(resource: &Resource) -> Vec<Setting> {
             let known = EVENTS.iter().find(|text| text.split(' ').next() == Some(kind));
             found.push((known.copied().unwrap_or(OTHER), place(name)));
         }
+    }
+    if resource.has_layers() {
+        found.push((LAYERS, resource.name.clone()));
     }
     if resource.properties.get("FunctionUrlConfig").is_some() {
         found.push((URLS, resource.name.clone()));

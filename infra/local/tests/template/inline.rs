@@ -61,6 +61,14 @@ Resources:
       Handler: index.handler
       InlineCode: nothing
       Events: {A: {Type: Api, Properties: {Path: /ruby, Method: get}}}
+  Layered:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: import of_a_layer
+      Layers: ["arn:aws:lambda:us-east-1:1:layer:of_a_layer:1"]
+      Events: {A: {Type: Api, Properties: {Path: /layered, Method: get}}}
   Other:
     Type: AWS::Serverless::Function
     Properties:
@@ -99,6 +107,8 @@ async fn code_in_the_template_is_run_and_its_files_are_removed() {
     let notes = local.notes();
     for reason in [
         "function `Ruby` has no command: the runtime `ruby3.3` is not here",
+        "(its layers are not applied here): what calls it fails",
+        "not served here: layers of functions (1: Layered)",
         "function `Other` has no command: inline code is the file `index`, and its handler is `app.handler`",
     ] {
         assert!(notes.contains(reason), "{reason} in {notes}");

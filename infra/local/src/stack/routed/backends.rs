@@ -57,7 +57,13 @@ impl Backends {
                 Ok((name, Ok(function))) => {
                     backends.running.insert(name, Arc::new(function));
                 }
-                Ok((name, Err(error))) => drop(backends.failed.insert(name, first_line(&error))),
+                Ok((name, Err(error))) => {
+                    let template = options.template.as_ref();
+                    let known = template.and_then(|all| all.functions.get(&name));
+                    let has_layers = known.is_some_and(|known| known.has_layers);
+                    let layers = if has_layers { " (its layers are not applied here)" } else { "" };
+                    backends.failed.insert(name, format!("{}{layers}", first_line(&error)));
+                }
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }

@@ -47,6 +47,7 @@ pub(super) fn read(
             .map(|seconds| Duration::from_secs(seconds.into())),
         variables: variables.known.into_iter().collect(),
         unknown: variables.unknown,
+        has_layers: resource.has_layers(),
         code: code.map(|code| Code {
             folder: folder.join(code),
             handler: text("Handler"),
