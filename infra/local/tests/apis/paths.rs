@@ -59,7 +59,7 @@ async fn answer(api: &Api, path: &str) -> Result<String, u16> {
 }
 
 /// Endings of a path that lead out of the folder they are in.
-const OUT: [&str; 9] = [
+const OUT: [&str; 11] = [
     "..",
     ".",
     "..%2fadmin",
@@ -69,6 +69,8 @@ const OUT: [&str; 9] = [
     "..%5cadmin",
     "a%2f..%2f..",
     "..;x%2fadmin",
+    "..%00",
+    "%25252e%25252e",
 ];
 
 #[tokio::test]
@@ -86,6 +88,24 @@ async fn a_parameter_is_one_step_and_a_greedy_one_stays_below_the_prefix() {
         assert_eq!(answer(&one, "/a/b%2Fc").await.unwrap(), "/in/b%2Fc/end", "{kind:?}");
         assert_eq!(answer(&one, "/a/b..c%20d").await.unwrap(), "/in/b..c%20d/end", "{kind:?}");
         assert_eq!(answer(&all, "/a/b/c.d").await.unwrap(), "/in/b/c.d", "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_side_by_side_stay_in_their_place_together() {
+    for kind in [REST, V2] {
+        let beside = api(kind, "GET /c/{a}/{b}", "/in/{a}{b}", Vec::new()).await;
+        let dot = api(kind, "GET /c/{a}/{b}", "/in/{a}.{b}", Vec::new()).await;
+        assert_eq!(answer(&beside, "/c/x%20/y").await.unwrap(), "/in/x%20y", "{kind:?}");
+        assert_eq!(answer(&dot, "/c/x/y").await.unwrap(), "/in/x.y", "{kind:?}");
+        for path in ["/c/%2525/2e", "/c/%252/e"] {
+            assert_eq!(answer(&beside, path).await, Err(400), "{kind:?} {path}");
+        }
+        assert_eq!(answer(&dot, "/c/%20/%20").await, Err(400), "{kind:?}");
+    }
+    let beside = api(REST, "GET /c/{a}/{b}", "/in/{a}{b}", Vec::new()).await;
+    for path in ["/c/%2/e%2e%2fadmin", "/c/%/2e", "/c/x%2/e"] {
+        assert_eq!(answer(&beside, path).await, Err(400), "{path}");
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::utf8_percent_encode;
 
-use super::place::{OUTSIDE_OF_A_PATH, OUTSIDE_OF_A_QUERY, Parameter, stays};
+use super::place::{OUTSIDE_OF_A_PATH, OUTSIDE_OF_A_QUERY, Parameter, stays, stays_whole};
 use super::{Change, Mapping, Place, header_value, wrong};
 use crate::gateway::asked::Asked;
 use crate::gateway::backend::{Fault, Templates};
@@ -57,6 +57,9 @@ impl Address {
             rest = after;
         }
         filled.push_str(rest);
+        if filled != self.text {
+            stays_whole(&filled)?;
+        }
         Ok(filled)
     }
 

@@ -1,11 +1,14 @@
 //! Values in the address of an HTTP service, each held to its place in it.
 //!
-//! A service resolves `..` in a path, often after decoding it, and some take `\` for `/` or end a
-//! step at `;`. Dots cannot be escaped, so a value with such a step is refused.
+//! A service resolves `..` in a path, often after decoding it, and some take `\` for `/`, end a step
+//! at `;` or a NUL, leave out blanks at its end, or read overlong forms of UTF-8. Dots cannot be
+//! escaped, so a value with such a step is refused.
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_decode_str, utf8_percent_encode,
+};
 
 use crate::gateway::backend::Fault;
 use crate::gateway::responses::Refusal;
@@ -16,8 +19,8 @@ pub(super) const OUTSIDE_OF_A_QUERY: &AsciiSet =
 /// The characters that are escaped in several steps of a path.
 pub(super) const OUTSIDE_OF_A_PATH: &AsciiSet = &OUTSIDE_OF_A_QUERY.remove(b'/');
 
-/// The times that a service may decode a path before it resolves it.
-const DECODINGS: usize = 2;
+/// The most encodings around one another in a path.
+const ENCODINGS: usize = 4;
 
 /// The value of a parameter of an address.
 pub(super) struct Parameter {
@@ -46,6 +49,9 @@ impl Parameter {
             };
         }
         stays(text)?;
+        if *is_encoded {
+            has_whole_escapes(text)?;
+        }
         Ok(match (is_encoded, is_greedy) {
             (true, _) => text.clone(),
             (false, true) => encoded(text, OUTSIDE_OF_A_PATH),
@@ -56,15 +62,60 @@ impl Parameter {
 
 /// Refuses a text in a path that has a step `.` or `..`, in any encoding.
 pub(in crate::gateway::backend) fn stays(text: &str) -> Result<(), Fault> {
-    let is_dots = |step: &str| matches!(step.split(';').next(), Some("." | ".."));
-    let mut text = Cow::from(text);
-    for _ in 0..=DECODINGS {
-        if text.split(['/', '\\']).any(is_dots) {
+    let mut bytes = Cow::from(text.as_bytes());
+    for _ in 0..=ENCODINGS {
+        if has_overlong_form(&bytes) {
+            return Err(refused("has an overlong form of UTF-8"));
+        }
+        if bytes.split(|byte| b"/\\".contains(byte)).any(is_dots) {
             return Err(refused("has a step `.` or `..`"));
         }
-        text = Cow::from(decoded(&text).into_owned());
+        let decoded: Vec<u8> = percent_decode(&bytes).collect();
+        if decoded == *bytes {
+            return Ok(());
+        }
+        bytes = Cow::from(decoded);
     }
-    Ok(())
+    Err(refused("is encoded too many times"))
+}
+
+/// Refuses the path of an address whose values, side by side, lead out of it.
+pub(super) fn stays_whole(address: &str) -> Result<(), Fault> {
+    let start = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let start = start.split('?').next().unwrap_or_default();
+    let path = start.split_once('/').map_or("", |(_, path)| path);
+    has_whole_escapes(path)?;
+    stays(path)
+}
+
+/// Refuses a `%` without two digits, because the next value may bring them.
+fn has_whole_escapes(text: &str) -> Result<(), Fault> {
+    let is_digits = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    match text.split('%').skip(1).all(is_digits) {
+        true => Ok(()),
+        false => Err(refused("has a `%` without two hexadecimal digits")),
+    }
+}
+
+/// Returns true for a step that some service takes for `.` or `..`.
+fn is_dots(step: &[u8]) -> bool {
+    let is_blank = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+    let start = step.iter().position(|byte| !is_blank(byte)).unwrap_or(step.len());
+    let step = step.get(start..).unwrap_or_default();
+    let end = step.iter().position(|byte| b";?#\0".contains(byte)).unwrap_or(step.len());
+    let step = step.get(..end).unwrap_or_default();
+    let end =
+        step.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last.saturating_add(1));
+    matches!(step.get(..end), Some(b"." | b".."))
+}
+
+/// Returns true if a character is longer than UTF-8 allows, as a `.` of two bytes.
+fn has_overlong_form(bytes: &[u8]) -> bool {
+    bytes.array_windows().any(|pair| {
+        matches!(pair, [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f])
+    })
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
@@ -119,13 +170,63 @@ mod tests {
             "..;/a",
             "..;x=1",
             "a/./b",
+            "..%00",
+            "..%20",
+            "%09..%0a/a",
+            "..%00.png",
+            "..%3fa",
+            "%c0%ae%c0%ae/a",
+            "a%c0%af..",
+            "%e0%80%ae.",
+            "%f0%80%80%ae.",
+            "%25252e%25252e%25252f",
+            "%25252525252e",
         ] {
             for (is_encoded, is_greedy) in [(true, true), (true, false), (false, true)] {
                 assert_eq!(after("http://a/in/", text, is_encoded, is_greedy), None, "{text}");
             }
         }
-        for text in ["...", "a..b", "..a", "a.", "%2e%2ea", "a/b.c/", "1;v=2", "", "//"] {
+        let stay = [
+            "...",
+            "a..b",
+            "..a",
+            "a.",
+            "%2e%2ea",
+            "a/b.c/",
+            "1;v=2",
+            "",
+            "//",
+            "%c3%a0%e4%b8%80",
+            "%C0propos",
+            "a%20",
+            "100%",
+            "%252525e",
+        ];
+        for text in stay {
             assert!(stays(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_value_ends_in_a_part_of_an_escape() {
+        for text in ["%", "%2", "a%2/", "%2x", "%u002e"] {
+            assert_eq!(after("http://a/in/", text, true, true), None, "{text}");
+            assert!(after("http://a/in/", text, false, true).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_looked_at_as_a_whole() {
+        for (address, is_ok) in [
+            ("http://a/in/b.c?d=..", true),
+            ("http://a", true),
+            ("http://..?a", true),
+            ("http://a/in/%2", false),
+            ("http://a/in/%2%e2e", false),
+            ("http://a/in/..", false),
+            ("http://a/in/%252e%2e/b", false),
+        ] {
+            assert_eq!(stays_whole(address).is_ok(), is_ok, "{address}");
         }
     }
 }
