@@ -15,8 +15,8 @@ use std::str::FromStr;
 
 use http::{HeaderName, header};
 
-use super::Kind;
 use super::asked::Asked;
+use super::{Kind, Payload};
 use crate::lambda::ACCOUNT;
 
 /// The longest expression, in bytes.
@@ -194,7 +194,13 @@ impl Source {
             Place::Header(name) => asked.header(name),
             Place::Query(name) => {
                 let all = asked.query().into_iter().filter(|(found, _)| found == name);
-                all.map(|(_, value)| value).next_back()
+                let mut values = all.map(|(_, value)| value);
+                match asked.kind() {
+                    Kind::Http(Payload::V2 | Payload::Simple) => {
+                        values.reduce(|all, one| format!("{all},{one}"))
+                    }
+                    _ => values.next_back(),
+                }
             }
             Place::StageVariable(name) => asked.stage_variables().get(name).cloned(),
             Place::Context(variable) => variable.value(asked),

@@ -248,7 +248,7 @@ fn payload_1_0_of_an_http_api() {
 fn payload_2_0_of_an_http_api() {
     let event = event_of(Kind::Http(Payload::Simple), TARGET, two_sources);
     assert_eq!(names(&event), with(&MEMBERS_2_0, &["identitySource", "routeArn", "type"]));
-    assert_eq!(event["identitySource"], json!(["Bearer t", "c"]));
+    assert_eq!(event["identitySource"], json!(["Bearer t", "a b,c"]));
     assert_eq!(event["rawQueryString"], "q=a%20b&q=c&empty=");
     assert_eq!(event["queryStringParameters"], json!({"q": "a b,c", "empty": ""}));
     assert_eq!(event["headers"]["x-one"], "1,2");

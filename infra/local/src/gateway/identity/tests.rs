@@ -55,8 +55,7 @@ fn what_is_no_source_is_refused() {
 
 #[test]
 fn every_source_must_have_a_value() {
-    let kind = Kind::Http(Payload::V2);
-    let found = |sources: &[&str]| {
+    let found_by = |kind, sources: &[&str]| {
         let mut options = options(kind);
         options.identity_sources = sources.iter().map(|s| s.parse().unwrap()).collect();
         options.stage_variables.insert("v".to_owned(), "stage value".to_owned());
@@ -71,15 +70,24 @@ fn every_source_must_have_a_value() {
         let from = Origin { sent: Sent::default(), peer, id: &id };
         values(&Asked::new(&options, head, from).unwrap())
     };
+    let found = |sources: &[&str]| found_by(Kind::Http(Payload::V2), sources);
     assert_eq!(
         found(&["$request.header.X-One", "$request.querystring.q", "$stageVariables.v"]),
-        Ok(vec!["1,2".to_owned(), "c d".to_owned(), "stage value".to_owned()])
+        Ok(vec!["1,2".to_owned(), "a b,c d".to_owned(), "stage value".to_owned()])
     );
     assert_eq!(
         found(&["$context.routeKey", "$context.identity.sourceIp", "$context.stage"]),
         Ok(vec!["ANY /{proxy+}".to_owned(), "127.0.0.1".to_owned(), "$default".to_owned()])
     );
     assert_eq!(found(&[]), Ok(Vec::new()));
+    let last = Ok(vec!["2".to_owned(), "c d".to_owned()]);
+    let joined = Ok(vec!["1,2".to_owned(), "a b,c d".to_owned()]);
+    for (payload, expected) in
+        [(Payload::V1, &last), (Payload::V2, &joined), (Payload::Simple, &joined)]
+    {
+        let sources = ["$request.header.x-one", "$request.querystring.q"];
+        assert_eq!(&found_by(Kind::Http(payload), &sources), expected, "{payload:?}");
+    }
     for (missing, words) in [
         ("$request.header.x-none", "x-none header"),
         ("$request.header.Authorization", "Authorization header"),
