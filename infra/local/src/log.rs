@@ -25,7 +25,7 @@ mod printer;
 mod record;
 mod watch;
 
-pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name, token as caller_token};
+pub(crate) use caller::{KEY as KEY_CALLER, key_name, name as caller_name, token as caller_token};
 pub use line::{Caller, Explain, Report, Usage, render};
 pub(crate) use line::{is_verified, shortened};
 use printer::Printer;

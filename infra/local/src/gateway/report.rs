@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::authorizer::Grant;
 use super::responses::Refusal;
 use super::{Kind, Options};
-use crate::log::{Caller, Report, Usage, caller_name, caller_token};
+use crate::log::{Caller, Report, Usage, caller_name, caller_token, key_name};
 
 /// The principal of an authorizer's answer to a caller that it did not verify.
 const NOBODY: &str = "anonymous";
@@ -63,8 +63,12 @@ pub(super) fn asked(options: &Options, report: &mut Report) {
 
 /// Adds what the authorizer answered.
 pub(super) fn grant(report: &mut Report, grant: &Grant) {
+    let text = |name: &str| grant.context.get(name).and_then(Value::as_str);
     let principal = grant.principal_id.as_deref().filter(|principal| *principal != NOBODY);
-    if !grant.context.is_empty() || principal.is_some() {
+    if let Some(id) = text("keyId") {
+        // A token that came with the key was not verified.
+        report.caller = Some(Caller { name: key_name(id), verified: true });
+    } else if !grant.context.is_empty() || principal.is_some() {
         match &mut report.caller {
             Some(caller) => caller.verified = true,
             None => {
@@ -73,7 +77,6 @@ pub(super) fn grant(report: &mut Report, grant: &Grant) {
             }
         }
     }
-    let text = |name: &str| grant.context.get(name).and_then(Value::as_str);
     let number = |name: &str| {
         let value = grant.context.get(name)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
@@ -102,5 +105,34 @@ pub(super) fn refuse(options: &Options, report: &mut Report, refusal: Refusal) {
             other => other.reason(),
         };
         report.reason = reason.map(str::to_owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+    use crate::gateway::authorizer::{Outcome, outcome};
+
+    /// The caller of a request with a token that names `maria`, after this context.
+    fn caller(context: &Value) -> Option<(String, bool)> {
+        let output = json!({ "isAuthorized": true, "context": context }).to_string();
+        let kind = Kind::Http(crate::gateway::Payload::Simple);
+        let Outcome::Grant(granted) = outcome(kind, Ok(Bytes::from(output))) else { return None };
+        let caller = Some(Caller { name: "maria".to_owned(), verified: false });
+        let mut report = Report { caller, ..Report::default() };
+        grant(&mut report, &granted);
+        report.caller.map(|caller| (caller.name, caller.verified))
+    }
+
+    #[test]
+    fn a_token_beside_the_key_that_was_verified_names_nobody() {
+        let is = |name: &str, verified| Some((name.to_owned(), verified));
+        assert_eq!(caller(&json!({})), is("maria", false));
+        assert_eq!(caller(&json!({"sub": "1"})), is("maria", true));
+        let key = json!({"keyId": "19c975b6ffff", "subject": "joe"});
+        assert_eq!(caller(&key), is("key 19c975b6", true));
     }
 }

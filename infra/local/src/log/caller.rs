@@ -36,7 +36,12 @@ fn candidates<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterat
 fn key_in(headers: &HeaderMap) -> Option<String> {
     let digest = digest(&SHA256, headers.get("x-api-key")?.as_bytes());
     let digits = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}"));
-    Some(format!("{KEY}{}", digits.collect::<String>()))
+    Some(key_name(&digits.collect::<String>()))
+}
+
+/// The name of a caller with an API key of this id.
+pub(crate) fn key_name(id: &str) -> String {
+    format!("{KEY}{}", id.chars().take(8).collect::<String>())
 }
 
 /// The beginning of the name of a caller with an API key and no token.
