@@ -25,6 +25,7 @@ mod api;
 mod asked;
 mod authorizer;
 mod backend;
+mod body;
 mod cache;
 mod cors;
 mod customized;

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use throttle::Clock as _;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::asked::{Asked, Origin};
 use super::authorizer::{Grant, Outcome};
 use super::backend::{Backend, Call, Fault};
+use super::body::{self, ROOM, Unreceived};
 use super::cache::Cache;
 use super::evaluate;
 use super::report;
@@ -20,8 +22,8 @@ use super::responses::{Refusal, RequestId, unsendable};
 use super::web_socket::{Connection, Targets};
 use super::wire::Sent;
 use super::{
-    KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer,
-    customized, event, identity,
+    KeySource, Kind, MAX_BODY, MAX_HEAD, Options, X_API_KEY, authorizer, customized, event,
+    identity,
 };
 use crate::log::Report;
 
@@ -143,12 +145,23 @@ impl Api {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (head, body) = request.into_parts();
         self.check_head(&head)?;
+        let (asked, identity) = match self.identify(head, from, report).await {
+            Ok(identified) => identified,
+            Err(refusal) => {
+                body::discard(body, MAX_BODY).await;
+                return Err(refusal);
+            }
+        };
         // As API Gateway's front does, the body is taken in whole before anything is asked.
-        let body = receive(body).await?;
-        let asked = Asked::new(&self.options, head, from)?;
-        let grant = self.admit(&asked, report, granted).await?;
+        let body = body::receive(body, MAX_BODY, &ROOM).await.map_err(|why| match why {
+            Unreceived::TooLarge => Refusal::BodyTooLarge,
+            Unreceived::Full => Refusal::TooManyBodies,
+            Unreceived::Broken => Refusal::BadRequest,
+        })?;
+        let grant = self.admit(&asked, &identity, report, granted).await?;
         let started = self.options.now.monotonic();
-        let answer = self.backend.call(Call { asked, body, grant: &grant }).await;
+        let answer =
+            self.backend.call(Call { asked, body: body.bytes.clone(), grant: &grant }).await;
         if let Some(trace) = &mut report.trace {
             trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
         }
@@ -170,7 +183,7 @@ impl Api {
     ///
     /// A REST API has one for its URL and one for the header values together, the others one for
     /// the request line and the header values (API Gateway's quotas pages).
-    fn check_head(&self, head: &http::request::Parts) -> Result<(), Refusal> {
+    fn check_head(&self, head: &Parts) -> Result<(), Refusal> {
         let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
         let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
         let values = head.headers.values().map(HeaderValue::len).fold(0, usize::saturating_add);
@@ -182,25 +195,21 @@ impl Api {
         if size > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(()) }
     }
 
-    /// All that is asked of a caller.
-    async fn admit(
-        &self,
-        asked: &Asked<'_>,
+    /// Finds the route and the identity of a request, for which nobody is asked.
+    async fn identify<'a>(
+        &'a self,
+        head: Parts,
+        from: Origin<'a>,
         report: &mut Report,
-        granted: &mut Option<Arc<Grant>>,
-    ) -> Result<Arc<Grant>, Refusal> {
+    ) -> Result<(Asked<'a>, Vec<String>), Refusal> {
+        let asked = Asked::new(&self.options, head, from)?;
         if let Some(trace) = &mut report.trace {
             trace.arn.clone_from(&asked.arn);
         }
         if self.options.is_open {
-            report::open(&self.options, report);
-            let grant = Arc::new(Grant::open());
-            if !self.options.kind.is_http() {
-                self.check_key(asked, &grant)?;
-            }
-            return Ok(grant);
+            return Ok((asked, Vec::new()));
         }
-        let identity = identity::values(asked).map_err(|source| {
+        let identity = identity::values(&asked).map_err(|source| {
             report.reason = Some(format!("no {source}"));
             Refusal::Unauthorized
         })?;
@@ -211,7 +220,26 @@ impl Api {
             report.reason = Some("the token does not match the validation expression".to_owned());
             return Err(Refusal::Unauthorized);
         }
-        let grant = self.grant(asked, &identity, report).await?;
+        Ok((asked, identity))
+    }
+
+    /// All that is asked of a caller.
+    async fn admit(
+        &self,
+        asked: &Asked<'_>,
+        identity: &[String],
+        report: &mut Report,
+        granted: &mut Option<Arc<Grant>>,
+    ) -> Result<Arc<Grant>, Refusal> {
+        if self.options.is_open {
+            report::open(&self.options, report);
+            let grant = Arc::new(Grant::open());
+            if !self.options.kind.is_http() {
+                self.check_key(asked, &grant)?;
+            }
+            return Ok(grant);
+        }
+        let grant = self.grant(asked, identity, report).await?;
         *granted = Some(Arc::clone(&grant));
         report::grant(report, &grant);
         let now_ms = self.options.now.millis();
@@ -291,16 +319,5 @@ impl Api {
         };
         let now_ns = self.options.now.moment().as_nanos();
         keys.take(key.as_deref(), now_ns).unwrap_or(Err(unknown))
-    }
-}
-
-async fn receive(body: Incoming) -> Result<Bytes, Refusal> {
-    let collected = tokio::time::timeout(RECEIVE_TIMEOUT, Limited::new(body, MAX_BODY).collect());
-    match collected.await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Refusal::BodyTooLarge)
-        }
-        Ok(Err(_)) | Err(_) => Err(Refusal::BadRequest),
     }
 }

@@ -114,6 +114,8 @@ pub(super) enum Refusal {
     BadRequest,
     /// The front's answer to a body over the limit; it is not JSON and carries no ids.
     BodyTooLarge,
+    /// A body that finds no room beside those of other requests.
+    TooManyBodies,
     /// `REQUEST_TOO_LARGE`: with the body, the event is too large for a function.
     EventTooLarge,
     /// The front's answer to a request line and headers over the limit.
@@ -146,6 +148,7 @@ impl Refusal {
             Self::FunctionError => "the function failed",
             Self::BadRequest => "the request is not valid",
             Self::BodyTooLarge => "the body is larger than 10 MB",
+            Self::TooManyBodies => "the bodies of other requests take 256 MB; try again",
             Self::EventTooLarge => "the function's event is larger than 6 MB",
             Self::HeadTooLarge => "request line and headers are larger than 10,240 bytes",
             Self::ArnTooLong => "the path is too long",
@@ -172,6 +175,7 @@ impl Refusal {
             Self::EventTooLarge => "REQUEST_TOO_LARGE",
             Self::BadRequest
             | Self::BodyTooLarge
+            | Self::TooManyBodies
             | Self::HeadTooLarge
             | Self::ArnTooLong
             | Self::UpgradeRequired => return None,

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use throttle::Clock as _;
 
-use super::super::asked::{Asked, Origin};
+use super::super::asked::Origin;
 use super::super::authorizer::Grant;
 use super::super::responses::{Refusal, RequestId};
 use super::super::web_socket::management::{self, Target};
@@ -31,8 +31,8 @@ impl Api {
         let (head, _) = request.into_parts();
         self.check_head(&head)?;
         let mut response = web_socket::handshake(&head)?;
-        let asked = Asked::new(&self.options, head, from)?;
-        let grant = self.admit(&asked, report, granted).await?;
+        let (asked, identity) = self.identify(head, from, report).await?;
+        let grant = self.admit(&asked, &identity, report, granted).await?;
         let started = self.options.now.monotonic();
         let decided =
             web_socket::decide(&asked, &grant, upgrade, report.caller.clone(), &self.targets).await;

@@ -23,7 +23,9 @@ pub(super) fn respond(refusal: Refusal) -> Response<Full<Bytes>> {
         | Refusal::BadIntegration
         | Refusal::FunctionError => (500, "Internal Server Error"),
         Refusal::NoRoute | Refusal::UpgradeRequired => (404, "Not Found"),
-        Refusal::IntegrationFailure | Refusal::IntegrationTimeout => (503, "Service Unavailable"),
+        Refusal::IntegrationFailure | Refusal::IntegrationTimeout | Refusal::TooManyBodies => {
+            (503, "Service Unavailable")
+        }
         Refusal::UnsupportedMediaType => (415, "Unsupported Media Type"),
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => (400, "Bad Request"),
         Refusal::EventTooLarge => (413, "Request Entity Too Large"),

@@ -71,6 +71,9 @@ fn parts(refusal: Refusal) -> (u16, &'static str, &'static str) {
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => {
             (400, "BadRequestException", r#"{"message":"Bad Request"}"#)
         }
+        Refusal::TooManyBodies => {
+            (503, "ServiceUnavailableException", r#"{"message":"Service Unavailable"}"#)
+        }
         Refusal::EventTooLarge => {
             (413, "BadRequestException", r#"{"message": "Request Too Long"}"#)
         }

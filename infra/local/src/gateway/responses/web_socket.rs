@@ -28,6 +28,7 @@ pub(super) fn respond(refusal: Refusal, id: &RequestId) -> Response<Full<Bytes>>
         Refusal::IntegrationFailure | Refusal::BadIntegration | Refusal::FunctionError => {
             (502, "Internal server error")
         }
+        Refusal::TooManyBodies => (503, "Service Unavailable"),
         Refusal::IntegrationTimeout => (504, "Endpoint request timed out"),
         Refusal::UnsupportedMediaType
         | Refusal::BadRequest

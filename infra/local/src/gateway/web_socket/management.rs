@@ -8,13 +8,14 @@
 use bytes::Bytes;
 use console::{Hosts, Stranger};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use throttle::Clock as _;
 
-use super::super::{Options, RECEIVE_TIMEOUT};
+use super::super::Options;
+use super::super::body::{self, ROOM, Unreceived};
 use super::MAX_MESSAGE;
 use super::registry::Unsent;
 use crate::log::Report;
@@ -196,17 +197,23 @@ fn check(
 
 /// Takes in a message; what is not UTF-8 in it is replaced, because it is sent as a text.
 async fn receive(body: Incoming) -> Result<String, Fault> {
-    let invalid = || Fault::new(StatusCode::BAD_REQUEST, "BadRequestException", "Bad Request");
-    let collected = Limited::new(body, MAX_MESSAGE).collect();
-    match tokio::time::timeout(RECEIVE_TIMEOUT, collected).await {
-        Ok(Ok(body)) => Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let received = body::receive(body, MAX_MESSAGE, &ROOM).await;
+    let received = received.map_err(|why| match why {
+        Unreceived::TooLarge => {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             let fault = Fault::new(status, "PayloadTooLargeException", "Message too long");
-            Err(fault.hinted("the message is larger than 128 KB"))
+            fault.hinted("the message is larger than 128 KB")
         }
-        Ok(Err(_)) | Err(_) => Err(invalid()),
-    }
+        Unreceived::Full => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let fault = Fault::new(status, "LimitExceededException", "Rate exceeded");
+            fault.hinted("the bodies of other requests take 256 MB; try again")
+        }
+        Unreceived::Broken => {
+            Fault::new(StatusCode::BAD_REQUEST, "BadRequestException", "Bad Request")
+        }
+    })?;
+    Ok(String::from_utf8_lossy(&received.bytes).into_owned())
 }
 
 /// A time as the SDKs read it: `2026-11-29T21:00:00.000Z`.
