@@ -17,7 +17,8 @@ use crate::gateway::{Cors, GatewayResponse, KeySource};
 /// The member of a path that is every method.
 const ANY: &str = "x-amazon-apigateway-any-method";
 /// The members of a path that are not methods.
-const OTHERS: [&str; 5] = ["$ref", "summary", "description", "servers", "parameters"];
+const OTHERS: [&str; 6] = ["$ref", "summary", "description", "servers", "parameters", SECURITY];
+const SECURITY: &str = "security";
 
 /// The media types whose bodies are binary. SAM writes `image~1png` for `image/png`.
 pub(super) fn media_types(listed: Option<&Value>) -> impl Iterator<Item = String> {
@@ -54,6 +55,14 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
         api.responses.insert(name.clone(), gateway_response(response));
     }
     api.cors = document.get("x-amazon-apigateway-cors").map(cors);
+    let is_set = |of: &Value| of.get(SECURITY).is_some_and(|found| !found.is_null());
+    if api.family == Family::Http && is_set(document) {
+        notes.push(format!(
+            "{}: the document's `security` guards here; that an HTTP API takes it is not confirmed: \
+             set it at each method",
+            api.name
+        ));
+    }
     let paths = document.get("paths");
     if let Some(unknown) = paths.and_then(Value::as_str) {
         api.routes.extend(unknown_routes(api.family, unknown));
@@ -63,6 +72,13 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             let target = Target::missing(ELSEWHERE);
             api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
             continue;
+        }
+        if is_set(item) {
+            notes.push(format!(
+                "{}: {path}: its `security` guards here; OpenAPI has none for a path: set it at each \
+                 method",
+                api.name
+            ));
         }
         let methods = item.as_object().into_iter().flatten();
         let mut methods: Vec<_> = methods.filter(|(name, _)| is_method(name)).collect();
@@ -78,7 +94,7 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             } else {
                 route::key(api.family, &verb, path)
             };
-            let (authorizer, needs_key) = guards(api, document, operation, is_key);
+            let (authorizer, needs_key) = guards(api, [operation, item, document], is_key);
             let target = match operation.get("x-amazon-apigateway-integration") {
                 _ if has_capitals(method) => Target::missing(&format!(
                     "the name of the method `{method}` is not in lower case"
@@ -106,23 +122,17 @@ pub(super) fn unknown_routes(family: Family, reason: &str) -> Vec<Route> {
     keys.iter().map(route).collect()
 }
 
-/// The authorizer and the key that an operation asks for: all of its requirements together.
+/// The authorizer and the key that an operation asks for: all of its requirements together, or those of
+/// the next of `places`, which are the operation, its path and the document.
 ///
 /// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer. So
 /// are several, because only one can be asked.
-fn guards(
-    api: &Api,
-    document: &Value,
-    operation: &Value,
-    is_key: impl Fn(&str) -> bool,
-) -> (Option<String>, bool) {
-    let own_or_root = |name: &str| {
-        let both = [operation, document].into_iter();
-        both.filter_map(|of| of.get(name)).find(|found| !found.is_null())
-    };
+fn guards(api: &Api, places: [&Value; 3], is_key: impl Fn(&str) -> bool) -> (Option<String>, bool) {
+    let first =
+        |name: &str| places.iter().filter_map(|of| of.get(name)).find(|found| !found.is_null());
     let mut guards = BTreeSet::new();
-    guards.extend(own_or_root("x-amazon-apigateway-auth").and_then(iam));
-    let security = own_or_root("security");
+    guards.extend(first("x-amazon-apigateway-auth").and_then(iam));
+    let security = first(SECURITY);
     let is_list = security.is_none_or(Value::is_array);
     guards.extend(security.filter(|_| !is_list).map(unknown));
     let mut needs_key = false;

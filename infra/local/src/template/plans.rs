@@ -125,12 +125,16 @@ fn sam(resource: &Resource, plans: &mut BTreeMap<String, UsagePlan>, template: &
 /// Reads the rate and the quota of a plan.
 fn limits(name: &str, found: &Value, notes: &mut Vec<String>) -> Option<Plan> {
     let part = |part: &str, members: [(&str, &str); 3]| {
-        let found = found.get(part)?;
+        let found = found.get(part).filter(|found| !found.is_null())?;
+        if !found.is_object() {
+            return Some(found.clone());
+        }
         let member = |(from, to): (&str, &str)| {
-            let text = text_of(found.get(from)?)?;
-            // A parameter's value is a text.
-            let value = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
-            Some((to.to_owned(), value))
+            let found = found.get(from).filter(|found| !found.is_null())?;
+            // A parameter's value is a text. The plan refuses another form.
+            let known =
+                text_of(found).map(|text| serde_json::from_str(&text).unwrap_or(text.into()));
+            Some((to.to_owned(), known.unwrap_or_else(|| found.clone())))
         };
         Some(Value::Object(members.into_iter().filter_map(member).collect()))
     };

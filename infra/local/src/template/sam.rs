@@ -163,13 +163,15 @@ pub(super) fn events(
         let properties = event.get("Properties").unwrap_or(&empty);
         let text = |value: Option<&Value>| value.and_then(text_of);
         let named = guard::name(properties.get(member));
-        // The API that was meant may have guards.
-        let is_unknown = named.as_deref() == Some(OTHER_FORM);
-        let id = named.filter(|_| !is_unknown).unwrap_or_else(|| implicit.to_owned());
+        let path = guard::name(properties.get("Path"));
+        // The API or the path that was meant may have guards.
+        let is_other = |name: &Option<String>| name.as_deref() == Some(OTHER_FORM);
+        let is_unknown = is_other(&named) || is_other(&path) || !properties.is_object();
+        let id = named.filter(|named| named != OTHER_FORM).unwrap_or_else(|| implicit.to_owned());
         let stage = if family == Family::Http { "$default" } else { "Prod" };
         let api = apis.entry(id.clone()).or_insert_with(|| Api::new(&id, family, stage));
         let method = text(properties.get("Method")).unwrap_or_else(|| "ANY".to_owned());
-        let key = match text(properties.get("Path")) {
+        let key = match path.filter(|path| path != OTHER_FORM) {
             Some(path) => route::key(family, &method.to_ascii_uppercase(), &path),
             None => "$default".to_owned(),
         };

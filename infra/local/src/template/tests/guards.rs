@@ -56,6 +56,11 @@ fn a_guard_of_an_event_in_another_form_closes_its_route() {
         let template = event(kind, &format!("Method: get, {id}"));
         assert_eq!(route(&template, "GET /x").authorizer.as_deref(), Some(OTHER_FORM), "{kind}");
     }
+    let template = event("Api", "Method: get, Path: [/y]");
+    assert_eq!(route(&template, "$default").authorizer.as_deref(), Some(OTHER_FORM));
+    let text = format!("{SAM}        E: {{Type: HttpApi, Properties: !ImportValue all}}\n");
+    let template = read_text(&text, &[]).unwrap();
+    assert_eq!(route(&template, "$default").authorizer.as_deref(), Some(OTHER_FORM));
     let globals = "Globals: {Api: {Auth: [J]}}\nResources: {}";
     let error = read_text(globals, &[]).unwrap_err().to_string();
     assert!(error.starts_with("Globals.Api.Auth cannot be evaluated"), "{error}");
@@ -239,6 +244,14 @@ fn security_of_a_document_is_for_operations_without_their_own() {
     assert_eq!(seen("security: [{key: []}]", "security: [{J: []}]"), guarded);
     assert_eq!(seen("security: [{J: []}]", "security: []"), (None, false));
     assert_eq!(seen("security: {J: []}", "").0.as_deref(), Some(OTHER_FORM));
+    let of_path = "{paths: {/x: {security: [{J: []}], get: {}, put: {security: []}}}}";
+    let template = read_text(of_path, &[]).unwrap();
+    assert_eq!(route(&template, "GET /x").authorizer.as_deref(), Some("J"));
+    assert_eq!(route(&template, "PUT /x").authorizer, None);
+    assert!(template.notes.join("\n").contains("OpenAPI: /x: its `security` guards here"));
+    let http = document("x-amazon-apigateway-cors: {}, security: [{Nope: []}]", "");
+    assert!(http.apis[0].routes[0].authorizer.is_some());
+    assert!(http.notes.join("\n").contains("that an HTTP API takes it is not confirmed"));
     // Which of several guards counts is not known.
     for own in ["[{J: []}, {K: []}]", "[{J: [], K: []}]", "[{J: []}, {Nope: []}]", "[null]"] {
         let template = document("", &format!("security: {own}"));
@@ -333,5 +346,22 @@ Resources:
         assert_eq!(route(&template, "GET /x").authorizer.as_deref(), Some("J"), "{id}");
         let notes = template.notes.join("\n");
         assert!(notes.contains("resource policies (1: F.E)"), "{notes}");
+    }
+}
+
+#[test]
+fn a_limit_in_another_form_is_named() {
+    for limits in [
+        "Throttle: [1]",
+        "Throttle: {RateLimit: [1]}",
+        "Quota: {Limit: {a: 1}, Period: DAY}",
+        "Quota: 5",
+    ] {
+        let text = format!(
+            "Resources: {{A: {{Type: AWS::ApiGateway::RestApi, Properties: {{}}}}, P: {{Type: \
+             AWS::ApiGateway::UsagePlan, Properties: {{{limits}}}}}}}"
+        );
+        let notes = read_text(&text, &[]).unwrap().notes.join("\n");
+        assert!(notes.contains("P: its limits are not held to here"), "{limits}: {notes}");
     }
 }
