@@ -213,7 +213,7 @@ pub(super) fn events(
             "AWS::Serverless::Function" => Integration::Function(resource.name.clone()),
             _ => Integration::Unserved(format!("the state machine `{}` needs AWS", resource.name)),
         };
-        let refused = defined::refused(api, auth, own.as_deref());
+        let refused = defined::refused(api, auth, (own.as_deref(), needs_key));
         // Which of two counts in a merged definition is not known.
         let is_unclear = is_second && api.events == Events::Replace;
         let refused = refused.or(is_unclear.then(|| "two events make the route".to_owned()));

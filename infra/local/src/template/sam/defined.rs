@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::template::api::Events;
+use crate::template::api::{Events, OTHER_FORM};
 use crate::template::route::{ELSEWHERE, NO_INTEGRATION, Target};
 use crate::template::{Api, Family, Integration, Route, guard};
 
@@ -49,17 +49,29 @@ fn is_filled(auth: Option<&Value>) -> bool {
     auth.and_then(Value::as_object).is_some_and(|auth| !auth.is_empty())
 }
 
-/// The reason why SAM refuses an event's `Auth`, whose authorizer is `own`.
-pub(super) fn refused(api: &Api, auth: Option<&Value>, own: Option<&str>) -> Option<String> {
-    if !api.is_here || api.sam.default_authorizer.is_some() {
+/// The reason why SAM refuses an event's `Auth`, whose authorizer and need of a key are these.
+pub(super) fn refused(
+    api: &Api,
+    auth: Option<&Value>,
+    (own, needs_key): (Option<&str>, Option<bool>),
+) -> Option<String> {
+    if !api.is_here {
         return None;
     }
-    let wrong = match own {
-        Some("NONE") => "`Authorizer: NONE`",
-        None if api.family == Family::Http && is_filled(auth) => "`Auth` without an `Authorizer`",
+    let default = api.sam.default_authorizer.as_deref();
+    let lacks_default = default.is_none_or(|name| name == OTHER_FORM);
+    let is_http = api.family == Family::Http;
+    let (wrong, lacking) = match own {
+        Some("NONE") if lacks_default => ("Authorizer: NONE", "DefaultAuthorizer"),
+        None if lacks_default && is_http && is_filled(auth) => {
+            ("Auth` without `Authorizer", "DefaultAuthorizer")
+        }
+        _ if needs_key == Some(false) && !api.sam.needs_key && !is_http => {
+            ("ApiKeyRequired: false", "ApiKeyRequired: true")
+        }
         _ => return None,
     };
-    Some(format!("SAM refuses {wrong} where the API has no `DefaultAuthorizer`"))
+    Some(format!("SAM refuses `{wrong}` where the API has no `{lacking}`"))
 }
 
 /// Adds an event's route, or its part of a route that the definition has.

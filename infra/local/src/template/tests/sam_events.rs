@@ -251,6 +251,16 @@ fn guards_that_sam_refuses_open_nothing() {
     let scopes = event("A", "HttpApi", "get", "/a", "Auth: {AuthorizationScopes: [s]}");
     check(&with_events(http, &scopes), &[("GET /a", "501")]);
 
+    let none = event("A", "Api", "get", "/a", "Auth: {Authorizer: NONE}");
+    let other = "Type: AWS::Serverless::Api, Properties: {Auth: [Mine]}";
+    check(&with_events(other, &none), &[("GET /a", "501")]);
+
+    let key = "Auth: {ApiKeyRequired: false}";
+    let api = |auth: &str| format!("Type: AWS::Serverless::Api, Properties: {{Auth: {{{auth}}}}}");
+    let key = event("A", "Api", "get", "/a", key);
+    check(&with_events(&api("AUTH"), &key), &[("GET /a", "501")]);
+    check(&with_events(&api("ApiKeyRequired: true, AUTH"), &key), &[("GET /a", "-")]);
+
     let key = "Auth: {ApiKeyRequired: !If [Never, true, false]}";
     let api = "Type: AWS::Serverless::Api, Properties: {StageName: v}";
     check(&with_events(api, &event("A", "Api", "get", "/a", key)), &[("GET /a", "-+key")]);
