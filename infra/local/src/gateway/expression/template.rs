@@ -28,11 +28,15 @@ pub(super) fn parts(text: &str) -> Result<Vec<Part>, String> {
             return Err(format!("`{directive}` in a mapping template"));
         }
         match reference(from, 0)? {
+            Some(_) if literal.ends_with('\\') => {
+                return Err("a `\\` before a variable in a mapping template".to_owned());
+            }
             Some((part, after)) => {
                 parts.extend([Part::Text(std::mem::take(&mut literal)), part]);
                 rest = after;
             }
-            // Velocity leaves a name that stands for nothing as it is.
+            // Velocity leaves a name that stands for nothing as it is, or leaves it out after `$!`.
+            None if let Some(after) = quiet(from)? => rest = after,
             None => {
                 let (sign, after) = from.split_at(1);
                 literal.push_str(sign);
@@ -115,6 +119,24 @@ fn reference(text: &str, depth: usize) -> Result<Option<(Part, &str)>, String> {
     }
 }
 
+/// The text after a name that a text begins with and that stands for nothing, if it is after `$!`.
+fn quiet(text: &str) -> Result<Option<&str>, String> {
+    let Some(after) = text.strip_prefix("$!") else { return Ok(None) };
+    let inner = after.strip_prefix('{').unwrap_or(after);
+    if !inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return Ok(None);
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let end = inner.find(|c: char| !is_name(c)).unwrap_or(inner.len());
+    let name = inner.get(..end).unwrap_or_default().trim_end_matches('.');
+    let rest = inner.get(name.len()..).unwrap_or_default();
+    let after = if inner.len() < after.len() { rest.strip_prefix('}') } else { Some(rest) };
+    match after.filter(|_| !rest.starts_with(['(', '['])) {
+        Some(after) => Ok(Some(after)),
+        None => Err(format!("`$!{name}` in a mapping template")),
+    }
+}
+
 /// The text in quotes that a call has as its only argument, and the text after the call.
 fn argument(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix('(')?.trim_start();
@@ -181,6 +203,7 @@ mod tests {
             [text("\""), Part::Function(Function::EscapeJson, json), text("\"")]
         );
         assert_eq!(template("$5, $name and #1"), [text("$5, $name and #1")]);
+        assert_eq!(template("$!name, $!{a.b}c $!x. $!5"), [text(", c . $!5")]);
         assert_eq!(Expression::of_template("").unwrap().constant(), Some(""));
     }
 
@@ -208,6 +231,10 @@ mod tests {
             ("$input.params('a').length()", "`$input.params`"),
             ("$context.requestId.length()", "`$context.requestId.length`"),
             ("${context.a", "`$context.a`"),
+            ("\\$context.stage", "a `\\` before a variable"),
+            ("$!name.size()", "`$!name.size`"),
+            ("$!name[0]", "`$!name`"),
+            ("$!{name", "`$!name`"),
         ] {
             let reason = parts(given).unwrap_err();
             assert_eq!(reason, format!("{named} in a mapping template"), "{given}");
