@@ -146,7 +146,8 @@ impl Program {
         cargo.args(["build", "--message-format", "json-render-diagnostics", "--manifest-path"]);
         cargo.arg(folder.join("Cargo.toml"));
         if let Some(binary) = &code.binary {
-            cargo.args(["--bin", binary]);
+            // A name that begins with `-` is not another option.
+            cargo.arg(format!("--bin={binary}"));
         }
         // Cargo shows its progress on standard error.
         let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -269,6 +270,14 @@ mod tests {
             panic!()
         };
         assert!(executable.is_file(), "{}", executable.display());
+        let manifest = std::fs::read_to_string(folder.path().join("Cargo.toml")).unwrap();
+        let binary = "[[bin]]\nname = \"-v\"\npath = \"src/main.rs\"\n";
+        write("Cargo.toml", &format!("{manifest}{binary}"));
+        let named = Code { binary: Some("-v".to_owned()), ..code.clone() };
+        let Program::Command { executable, .. } = Program::of(Some(&named)).unwrap() else {
+            panic!()
+        };
+        assert!(executable.ends_with("-v"), "{}", executable.display());
         write("src/main.rs", "fn main() { no }");
         let error = Program::of(Some(&code)).unwrap_err().to_string();
         assert!(error.contains("` failed"), "{error}");
