@@ -17,6 +17,7 @@ mod api;
 mod authorizer;
 mod error;
 mod function;
+mod gateway_response;
 mod guard;
 mod integrations;
 mod openapi;

@@ -68,7 +68,10 @@ impl Api {
         let origin = request.headers().get(header::ORIGIN).cloned();
         let cors = self.options.cors.as_ref();
         let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
-        let signature = request.headers().get(header::AUTHORIZATION).cloned();
+        let (head, body) = request.into_parts();
+        let is_changed = self.options.responses.is_some() && self.options.kind.is_rest();
+        let kept = is_changed.then(|| head.clone());
+        let request = Request::from_parts(head, body);
         let mut granted = None;
         let from = Origin { sent, peer, id: &id };
         let answer = if from.sent.is_ambiguous() {
@@ -100,7 +103,9 @@ impl Api {
                     other => other,
                 };
                 let response = shown.respond(&id);
-                self.changed(refusal, &id, granted.as_deref(), signature.as_ref(), response).await
+                let from = Origin { sent: Sent::default(), peer, id: &id };
+                let asked = kept.map(|head| Asked::refused(&self.options, head, from));
+                self.changed(refusal, asked, granted.as_deref(), response).await
             }
         };
         if let Some(cors) = cors {
@@ -116,15 +121,14 @@ impl Api {
     async fn changed(
         &self,
         refusal: Refusal,
-        id: &RequestId,
+        asked: Option<Asked<'_>>,
         granted: Option<&Grant>,
-        signature: Option<&HeaderValue>,
         mut response: Response<Full<Bytes>>,
     ) -> Response<Full<Bytes>> {
-        let Some(changes) = &self.options.responses else { return response };
-        if !self.options.kind.is_rest() {
+        let (Some(changes), Some(asked)) = (&self.options.responses, asked) else {
             return response;
-        }
+        };
+        let signature = asked.head.headers.get(header::AUTHORIZATION);
         let signature = signature.and_then(|value| value.to_str().ok());
         if refusal == Refusal::NoRoute
             && let Some(body) = signature.and_then(customized::no_signature)
@@ -133,7 +137,8 @@ impl Api {
             let kind = HeaderValue::from_static("IncompleteSignatureException");
             response.headers_mut().insert("x-amzn-errortype", kind);
         }
-        customized::change(changes, refusal, id, granted, response).await
+        let open = Grant::open();
+        customized::change(changes, refusal, &asked, granted.unwrap_or(&open), response).await
     }
 
     async fn pass(

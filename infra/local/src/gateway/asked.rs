@@ -78,6 +78,14 @@ impl<'a> Asked<'a> {
         Ok(Self { options, head, sent, peer, id, route, arn, context: None })
     }
 
+    /// A request that is refused, maybe without a route and an ARN.
+    pub(super) fn refused(options: &'a Options, mut head: Parts, from: Origin<'a>) -> Self {
+        remove_console(&mut head.headers);
+        let route = route(options, &head).unwrap_or_default();
+        let Origin { sent, peer, id } = from;
+        Self { options, head, sent, peer, id, route, arn: String::new(), context: None }
+    }
+
     /// The path of the request in events.
     ///
     /// An HTTP API decodes it, a REST API keeps what is encoded. A REST API makes one of several

@@ -1,7 +1,7 @@
 //! Gateway responses that a REST API's definition changes: status, headers and body.
 //!
-//! Templates are plain substitution, as the developer guide's page on gateway responses says: a
-//! variable that has no value leaves nothing.
+//! Their variables are those of mappings, with the error in the context. A variable that has no value
+//! leaves nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
+use super::GatewayResponse;
+use super::asked::Asked;
 use super::authorizer::Grant;
 use super::backend::FRAMING;
-use super::responses::{Refusal, RequestId, unsendable};
-use super::{GatewayResponse, MAX_BODY};
+use super::expression::Values;
+use super::responses::{Refusal, unsendable};
 
 /// The changed responses, by the names of their types.
 pub(super) type Changes = BTreeMap<String, GatewayResponse>;
@@ -22,8 +24,8 @@ pub(super) type Changes = BTreeMap<String, GatewayResponse>;
 pub(super) async fn change(
     changes: &Changes,
     refusal: Refusal,
-    id: &RequestId,
-    grant: Option<&Grant>,
+    asked: &Asked<'_>,
+    grant: &Grant,
     response: Response<Full<Bytes>>,
 ) -> Response<Full<Bytes>> {
     let Some(kind) = refusal.response_type() else { return response };
@@ -33,12 +35,20 @@ pub(super) async fn change(
     };
     let (mut head, body) = response.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let known = Known { kind, message: message(&body), id, grant };
+    let message = message(&body);
+    let error = json!({
+        "message": message.as_str(),
+        // The same in quotes.
+        "messageString": message.to_string(),
+        "responseType": kind,
+    });
+    let nothing = Bytes::new();
+    let values = Values::new(asked, &nothing, grant).refused(error);
     // The start names a status that cannot be sent.
     let status = change.status.filter(|status| unsendable(*status).is_none());
     head.status = status.and_then(|own| StatusCode::from_u16(own).ok()).unwrap_or(head.status);
     for (name, expression) in &change.headers {
-        let value = known.parameter(expression);
+        let value = expression.value(&values).ok().flatten();
         let header = (HeaderName::try_from(name), value.as_deref().map(HeaderValue::from_str));
         if let (Ok(name), Some(Ok(value))) = header
             && !FRAMING.contains(&name)
@@ -47,7 +57,7 @@ pub(super) async fn change(
         }
     }
     // A body that would be too long is left as API Gateway's own.
-    let own = change.body.as_ref().and_then(|template| known.fill(template));
+    let own = change.body.as_ref().and_then(|template| template.fill(&values).ok());
     let body = own.map_or(body, Bytes::from);
     Response::from_parts(head, Full::new(body))
 }
@@ -56,66 +66,6 @@ pub(super) async fn change(
 fn message(body: &[u8]) -> Value {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.get("message").or_else(|| body.get("Message")).cloned().unwrap_or_default()
-}
-
-/// The values of variables.
-struct Known<'a> {
-    kind: &'static str,
-    message: Value,
-    id: &'a RequestId,
-    grant: Option<&'a Grant>,
-}
-
-impl Known<'_> {
-    /// The value of a header: a text in quotes, or a variable.
-    fn parameter(&self, expression: &str) -> Option<String> {
-        if let Some(literal) = expression.strip_prefix('\'') {
-            return Some(literal.strip_suffix('\'')?.to_owned());
-        }
-        self.variable(expression.strip_prefix("context.")?)
-    }
-
-    /// Fills a template; `None` if that makes more than 10 MB.
-    fn fill(&self, template: &str) -> Option<String> {
-        let mut filled = String::new();
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once("$context.") {
-            filled.push_str(before);
-            let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            let end = after.find(|c: char| !is_part(c)).unwrap_or(after.len());
-            let (name, _) = after.split_at(end);
-            // A full stop after a variable is a text's.
-            let name = name.trim_end_matches('.');
-            let (name, after) = after.split_at(name.len());
-            filled.push_str(&self.variable(name).unwrap_or_default());
-            if filled.len() > MAX_BODY {
-                return None;
-            }
-            rest = after;
-        }
-        filled.push_str(rest);
-        Some(filled)
-    }
-
-    fn variable(&self, name: &str) -> Option<String> {
-        if let Some(name) = name.strip_prefix("authorizer.") {
-            let grant = self.grant?;
-            if name == "principalId" {
-                return grant.principal_id.clone();
-            }
-            let value = grant.context.get(name)?;
-            return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        }
-        match name {
-            "error.message" => self.message.as_str().map(str::to_owned),
-            // The same in quotes.
-            "error.messageString" => Some(self.message.to_string()),
-            "error.responseType" => Some(self.kind.to_owned()),
-            "requestId" => Some(self.id.as_str().to_owned()),
-            "extendedRequestId" => Some(self.id.extended()),
-            _ => None,
-        }
-    }
 }
 
 /// The answer to a call of no method with an `Authorization` that is not a signature.
@@ -139,17 +89,33 @@ pub(super) fn no_signature(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Kind;
+    use crate::gateway::asked::Origin;
     use crate::gateway::authorizer::tests::grant;
+    use crate::gateway::options::tests::options;
+    use crate::gateway::responses::RequestId;
+    use crate::gateway::wire::Sent;
+    use crate::gateway::{Expression, Kind, MAX_BODY};
+
+    /// The response to a refused request for `/a`.
+    async fn changed(changes: &Changes, refusal: Refusal, grant: &Grant) -> Response<Full<Bytes>> {
+        let options = options(Kind::RestToken);
+        let id = RequestId::new(Kind::RestToken);
+        let (head, ()) = http::Request::get("/a").body(()).unwrap().into_parts();
+        let from = Origin { sent: Sent::default(), peer: [127, 0, 0, 1].into(), id: &id };
+        let asked = Asked::refused(&options, head, from);
+        change(changes, refusal, &asked, grant, refusal.respond(&id)).await
+    }
 
     #[tokio::test]
     async fn a_response_is_changed_by_its_type_or_else_by_its_class() {
         let change_of = |status, header: &str, body: &str| GatewayResponse {
             status,
             headers: [("X-It", header), ("Content-Length", "'5'"), ("Transfer-Encoding", "'gzip'")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| {
+                    (name.to_owned(), Expression::of_gateway_response(value).unwrap())
+                })
                 .to_vec(),
-            body: Some(body.to_owned()),
+            body: Some(Expression::of_gateway_template(body)),
         };
         let changes = Changes::from([
             (
@@ -166,10 +132,7 @@ mod tests {
             ),
         ]);
         let seen = async |refusal: Refusal| {
-            let id = RequestId::new(Kind::RestToken);
-            let grant = grant();
-            let response = refusal.respond(&id);
-            let response = change(&changes, refusal, &id, Some(&grant), response).await;
+            let response = changed(&changes, refusal, &grant()).await;
             let (head, body) = response.into_parts();
             // The server frames the body by itself.
             assert!(FRAMING.iter().all(|name| !head.headers.contains_key(name)));
@@ -190,14 +153,12 @@ mod tests {
     async fn a_body_that_would_be_too_long_is_api_gateways_own() {
         let mut grant = grant();
         grant.context.insert("long".to_owned(), "a".repeat(MAX_BODY / 4).into());
-        let id = RequestId::new(Kind::RestToken);
         for (times, is_own) in [(4, true), (5, false)] {
-            let body = Some("$context.authorizer.long".repeat(times));
-            let changed = GatewayResponse { body, ..GatewayResponse::default() };
-            let changes = Changes::from([("UNAUTHORIZED".to_owned(), changed)]);
-            let response = Refusal::Unauthorized.respond(&id);
-            let refusal = Refusal::Unauthorized;
-            let response = change(&changes, refusal, &id, Some(&grant), response).await;
+            let template = "$context.authorizer.long".repeat(times);
+            let body = Some(Expression::of_gateway_template(&template));
+            let change = GatewayResponse { body, ..GatewayResponse::default() };
+            let changes = Changes::from([("UNAUTHORIZED".to_owned(), change)]);
+            let response = changed(&changes, Refusal::Unauthorized, &grant).await;
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body.len(), if is_own { MAX_BODY } else { 26 });
         }

@@ -15,6 +15,7 @@ use super::MAX_BODY;
 
 mod function;
 mod path;
+mod refused;
 mod selection;
 mod template;
 mod values;
@@ -133,6 +134,23 @@ impl Expression {
     /// The reason why it is not served: what only the Velocity language does.
     pub fn of_template(text: &str) -> Result<Self, String> {
         template::parts(text).map(Self)
+    }
+
+    /// Reads a mapping of a gateway response.
+    ///
+    /// # Errors
+    /// The reason why it is not served.
+    pub fn of_gateway_response(text: &str) -> Result<Self, String> {
+        let constant = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+        let constant = constant.map(|text| Part::Text(text.to_owned()));
+        let part = constant.or_else(|| refused::variable(text));
+        part.map(|part| Self(vec![part])).ok_or_else(|| format!("the mapping `{text}`"))
+    }
+
+    /// Reads a template of a gateway response.
+    #[must_use]
+    pub fn of_gateway_template(text: &str) -> Self {
+        Self(refused::template(text))
     }
 
     /// Reads the expression that selects a template of a WebSocket API.

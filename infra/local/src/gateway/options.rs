@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Uri;
 
 use super::{
-    Address, Connections, Cors, IntegrationResponse, Keys, Kind, Mapping, Payload,
+    Address, Connections, Cors, Expression, IntegrationResponse, Keys, Kind, Mapping, Payload,
     ResponseMappings, Route, SocketRoutes, Source, Templates, Validation,
 };
 use crate::clock::Now;
@@ -86,10 +86,10 @@ impl fmt::Debug for Integration {
 pub struct GatewayResponse {
     /// The status in place of the type's own.
     pub status: Option<u16>,
-    /// Names of headers, and expressions for their values.
-    pub headers: Vec<(String, String)>,
+    /// Names of headers, and their values.
+    pub headers: Vec<(String, Expression)>,
     /// The template for JSON.
-    pub body: Option<String>,
+    pub body: Option<Expression>,
 }
 
 /// Settings of an API.

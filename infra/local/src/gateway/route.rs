@@ -62,7 +62,7 @@ type Rank = (u8, Reverse<usize>, usize, bool);
 pub struct RouteError(String);
 
 /// The route that a request matched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matched {
     /// The route key; a REST API has none, so its resource stands here.
     pub(super) key: String,

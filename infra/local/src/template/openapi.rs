@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use super::api::OTHER_FORM;
 use super::authorizer::Wanted;
+use super::gateway_response::gateway_response;
 use super::guard;
 use super::route::{self, ELSEWHERE, NO_INTEGRATION, Target};
 use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
-use crate::gateway::{Cors, GatewayResponse, KeySource};
+use crate::gateway::{Cors, KeySource};
 
 /// The member of a path that is every method.
 const ANY: &str = "x-amazon-apigateway-any-method";
@@ -52,7 +53,8 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
     api.binary_types.extend(media_types(binary));
     let responses = document.get("x-amazon-apigateway-gateway-responses");
     for (name, response) in responses.and_then(Value::as_object).into_iter().flatten() {
-        api.responses.insert(name.clone(), gateway_response(response));
+        let response = gateway_response(&api.name, name, response, notes);
+        api.responses.insert(name.clone(), response);
     }
     api.cors = document.get("x-amazon-apigateway-cors").map(cors);
     let is_set = |of: &Value| of.get(SECURITY).is_some_and(|found| !found.is_null());
@@ -241,31 +243,4 @@ pub(super) fn cors(found: &Value) -> Cors {
 /// A value in single quotes.
 pub(super) fn literal(value: &Value) -> Option<String> {
     Some(value.as_str()?.strip_prefix('\'')?.strip_suffix('\'')?.to_owned())
-}
-
-/// Reads a gateway response in the form of OpenAPI and of `AWS::ApiGateway::GatewayResponse`.
-pub(super) fn gateway_response(found: &Value) -> GatewayResponse {
-    let member = |names: [&str; 2]| names.into_iter().find_map(|name| found.get(name)).cloned();
-    let mut headers = Vec::new();
-    let parameters = member(["responseParameters", "ResponseParameters"]);
-    for (name, value) in parameters.iter().filter_map(Value::as_object).flatten() {
-        match (name.strip_prefix("gatewayresponse.header."), value) {
-            (Some(header), Value::String(value)) => {
-                headers.push((header.to_owned(), value.clone()));
-            }
-            // SAM's short form: `Headers: {Name: value}`.
-            (None, Value::Object(all)) if name == "Headers" => {
-                let all = all.iter().filter_map(|(name, value)| Some((name, text_of(value)?)));
-                headers.extend(all.map(|(name, value)| (name.clone(), value)));
-            }
-            _ => {}
-        }
-    }
-    let templates = member(["responseTemplates", "ResponseTemplates"]);
-    let status = member(["statusCode", "StatusCode"]);
-    GatewayResponse {
-        status: status.as_ref().and_then(text_of).and_then(|status| status.parse().ok()),
-        headers,
-        body: templates.and_then(|all| text_of(all.get("application/json")?)),
-    }
 }

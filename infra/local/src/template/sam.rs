@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::api::{Events, OTHER_FORM, SamSettings};
+use super::gateway_response::gateway_response;
 use super::guard;
 use super::integrations;
-use super::openapi::gateway_response;
 use super::resource::Resource;
 use super::route::{self, Target};
 use super::text::text_of;
@@ -113,7 +113,8 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     };
     let responses = properties.get("GatewayResponses").and_then(Value::as_object);
     for (name, response) in responses.into_iter().flatten() {
-        api.responses.insert(name.clone(), gateway_response(response));
+        let response = gateway_response(&api.name, name, response, notes);
+        api.responses.insert(name.clone(), response);
     }
     if let Some(found) = properties.get("Cors").filter(|_| api.family == Family::Rest) {
         api.sam.cors = Some(cors(found, &api.name, notes));

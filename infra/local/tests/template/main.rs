@@ -17,6 +17,7 @@ mod calls;
 mod chat;
 mod inline;
 mod integrations;
+mod refused;
 mod seen;
 #[path = "../apis/socket.rs"]
 #[expect(dead_code, reason = "the tests of APIs use the rest")]

@@ -55,6 +55,14 @@ impl<'a> Values<'a> {
         Self { response: Some(Response { status, headers, body: Body::new(body) }), ..self }
     }
 
+    /// Adds the error that a gateway response is about.
+    pub(in crate::gateway) fn refused(mut self, error: Value) -> Self {
+        if let Some(context) = self.context.as_object_mut() {
+            context.insert("error".to_owned(), error);
+        }
+        self
+    }
+
     /// The status of the integration's response; 200 before that.
     pub(in crate::gateway) fn response_status(&self) -> StatusCode {
         self.response.as_ref().map(|response| response.status).unwrap_or_default()

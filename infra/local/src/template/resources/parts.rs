@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::template::authorizer::Wanted;
+use crate::template::gateway_response::gateway_response;
 use crate::template::guard;
-use crate::template::openapi::gateway_response;
 use crate::template::resource::Resource;
 use crate::template::route::Target;
 use crate::template::text::texts;
@@ -114,7 +114,8 @@ pub(super) fn add(
         }
         "AWS::ApiGateway::GatewayResponse" => {
             let name = text("ResponseType").unwrap_or_default();
-            api.responses.insert(name, gateway_response(properties));
+            let response = gateway_response(&api.name, &name, properties, notes);
+            api.responses.insert(name, response);
         }
         "AWS::ApiGateway::Stage" | "AWS::ApiGatewayV2::Stage" => {
             let name = text("StageName").unwrap_or_else(|| stage.to_owned());

@@ -73,7 +73,8 @@ fn sams_events_make_routes_with_the_apis_defaults() {
     let sources: Vec<String> = mine.sources.iter().map(ToString::to_string).collect();
     assert_eq!(sources, ["method.request.header.X-One", "method.request.querystring.q"]);
     let tea = &rest.responses["UNAUTHORIZED"];
-    assert_eq!((tea.status, &tea.headers[..]), (Some(418), &[("X-It".into(), "'tea'".into())][..]));
+    let headers = [("X-It".into(), Expression::text("tea"))];
+    assert_eq!((tea.status, &tea.headers[..]), (Some(418), &headers[..]));
     assert_eq!(template.apis[1].routes[0].key, "POST /web/{proxy+}");
 
     let orders = &template.functions["Orders"];
