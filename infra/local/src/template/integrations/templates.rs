@@ -64,7 +64,13 @@ impl Found<'_> {
     fn response(&self, pattern: Option<String>) -> Result<IntegrationResponse, String> {
         let pattern = pattern.map(|text| text.parse()).transpose();
         let pattern = pattern.map_err(|error: PatternError| format!("the pattern {error}"))?;
-        let status = self.text(&["statusCode"]).and_then(|status| status.parse().ok());
+        let status = match self.text(&["statusCode"]) {
+            Some(text) => {
+                let wrong = |_| format!("the status `{text}`: write a number from 200 to 599");
+                Some(text.parse().map_err(wrong)?)
+            }
+            None => None,
+        };
         let mut headers = Vec::new();
         let parameters = self.get(&["responseParameters"]).and_then(Value::as_object);
         for (name, value) in parameters.into_iter().flatten() {

@@ -105,6 +105,10 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
         ),
         (r#"{"type": "mock", "responses": {"5(": {"statusCode": 500}}}"#, "the pattern `5(`"),
         (
+            r#"{"type": "mock", "responses": {"default": {"statusCode": "2xx"}}}"#,
+            "the status `2xx`: write a number from 200 to 599",
+        ),
+        (
             r#"{"type": "http_proxy", "uri": "http://a.example", "requestParameters":
                 {"integration.request.header.a": "method.request.body..b"}}"#,
             "the mapping `method.request.body..b`",
@@ -216,4 +220,18 @@ fn what_fails_on_aws_alone_is_named() {
     let (_, notes) =
         method(r#"{"type": "aws_proxy", "httpMethod": "GET", "uri": "a:function:F/invocations"}"#);
     assert!(notes.contains("Lambda is called by `POST`"), "{notes}");
+}
+
+#[test]
+fn a_gateway_responses_status_that_is_not_a_number_is_named() {
+    let text = "
+openapi: 3.0.1
+x-amazon-apigateway-gateway-responses: {THROTTLED: {statusCode: slow}, DEFAULT_5XX: {}}
+paths: {}
+";
+    let (api, notes) = api(text);
+    assert_eq!(api.responses["THROTTLED"].status, None);
+    let expected = "OpenAPI: gateway response `THROTTLED`: the status `slow` is not a number from \
+                    200 to 599; the type's own is sent";
+    assert_eq!(notes, expected);
 }
