@@ -15,6 +15,7 @@ use crate::gateway::KeySource;
 mod address;
 mod api;
 mod authorizer;
+mod declared;
 mod error;
 mod function;
 mod gateway_response;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::api::OTHER_FORM;
 use super::authorizer::Wanted;
+use super::declared::Declared;
 use super::gateway_response::gateway_response;
 use super::guard;
 use super::route::{self, ELSEWHERE, NO_INTEGRATION, Target};
@@ -102,7 +103,12 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
                     "the name of the method `{method}` is not in lower case"
                 )),
                 Some(found) => {
-                    Target::read(api.family, &format!("{}: {key}", api.name), found, notes)
+                    let place = format!("{}: {key}", api.name);
+                    if api.family == Family::Rest {
+                        let declared = Declared::of_operation(document, operation);
+                        declared.check(&place, found, notes);
+                    }
+                    Target::read(api.family, &place, found, notes)
                 }
                 None if operation.is_string() => Target::missing(ELSEWHERE),
                 None => Target::missing(NO_INTEGRATION),

@@ -11,6 +11,7 @@ use crate::gateway::{
 };
 
 mod bounds;
+mod declared;
 mod functions;
 mod guards;
 mod integrations;

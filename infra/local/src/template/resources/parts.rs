@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::template::authorizer::Wanted;
+use crate::template::declared::Declared;
 use crate::template::gateway_response::gateway_response;
 use crate::template::guard;
 use crate::template::resource::Resource;
@@ -94,7 +95,10 @@ pub(super) fn add(
             let place = format!("{}: {key}", api.name);
             let (authorizer, needs_key) = guards(properties, &place, notes);
             let target = match properties.get("Integration") {
-                Some(found) => Target::read(api.family, &place, found, notes),
+                Some(found) => {
+                    Declared::of_method(properties).check(&place, found, notes);
+                    Target::read(api.family, &place, found, notes)
+                }
                 None => Target::missing("the method has no integration"),
             };
             api.routes.push(Route::new(key, authorizer, needs_key, target));
