@@ -62,15 +62,12 @@ const CALLERS: [(&str, &str, &str); 11] = [
 const MAX_NAMES: usize = 3;
 
 /// Members of a resource's properties, and the kind of setting that they are.
-const MEMBERS: [(&str, &str); 17] = [
+const MEMBERS: [(&str, &str); 14] = [
     ("/Policy", POLICY),
     ("/Auth/ResourcePolicy", POLICY),
     ("/RequestValidatorId", VALIDATION),
     ("/RequestModels", VALIDATION),
     ("/Models", VALIDATION),
-    ("/MethodSettings", METHODS),
-    ("/DefaultRouteSettings", METHODS),
-    ("/RouteSettings", METHODS),
     ("/CacheClusterEnabled", METHODS),
     ("/CanarySetting", CANARY),
     ("/CanarySettings", CANARY),
@@ -81,6 +78,11 @@ const MEMBERS: [(&str, &str); 17] = [
     ("/Domain/MutualTlsAuthentication", MUTUAL_TLS),
     ("/MutualTlsAuthentication", MUTUAL_TLS),
 ];
+
+/// Members with settings of methods or routes, which may also be about logs and metrics.
+const SETTINGS: [&str; 3] = ["/MethodSettings", "/DefaultRouteSettings", "/RouteSettings"];
+/// Settings of a method or a route that throttle or cache.
+const LIMITS: [&str; 3] = ["ThrottlingBurstLimit", "ThrottlingRateLimit", "CachingEnabled"];
 
 /// The settings of a resource.
 pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
@@ -106,10 +108,22 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
         value.is_some_and(|value| text_of(value).as_deref() != Some("false"))
     };
     found.extend(MEMBERS.iter().filter(|(at, _)| has(at)).map(|(_, kind)| (*kind, name())));
+    let settings = SETTINGS.iter().filter_map(|at| resource.properties.pointer(at));
+    found.extend(settings.filter(|all| has_limit(all)).map(|_| (METHODS, name())));
     found
 }
 
-/// The events of a function that are not served, its layers, its URL, and the models that its events ask for.
+/// Returns true for settings of a method or a route that throttle or cache, or a group of settings
+/// with such ones.
+fn has_limit(settings: &Value) -> bool {
+    let is_set = |value: &Value| text_of(value).as_deref() != Some("false");
+    LIMITS.iter().any(|name| settings.get(name).is_some_and(is_set))
+        || settings.as_array().is_some_and(|list| list.iter().any(has_limit))
+        || settings.as_object().is_some_and(|all| all.values().any(has_limit))
+}
+
+/// The events of a function that are not served, its layers, its URL, and the models that its
+/// events ask for.
 fn of_events(resource: &Resource) -> Vec<Setting> {
     let events = resource.properties.get("Events").and_then(Value::as_object);
     let events = || events.into_iter().flatten();

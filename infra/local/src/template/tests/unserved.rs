@@ -56,6 +56,30 @@ paths:
 }
 
 #[test]
+fn settings_of_routes_are_named_if_they_throttle_or_cache() {
+    let template = read_text(
+        "
+Resources:
+  A: {Type: AWS::Serverless::HttpApi, Properties: {
+    DefaultRouteSettings: {DetailedMetricsEnabled: true},
+    RouteSettings: {GET /x: {LoggingLevel: INFO}}}}
+  B: {Type: AWS::Serverless::HttpApi, Properties: {
+    RouteSettings: {GET /x: {ThrottlingBurstLimit: 1}}}}
+  C: {Type: AWS::Serverless::HttpApi, Properties: {
+    DefaultRouteSettings: {ThrottlingRateLimit: 0.5}}}
+  D: {Type: AWS::Serverless::Api, Properties: {StageName: v1, MethodSettings: [
+    {HttpMethod: '*', ResourcePath: '/*', LoggingLevel: INFO, CachingEnabled: false}]}}
+  E: {Type: AWS::Serverless::Api, Properties: {StageName: v1, MethodSettings: [
+    {HttpMethod: '*', ResourcePath: '/*', CachingEnabled: true}]}}
+",
+        &[],
+    )
+    .unwrap();
+    let expected = "not served here: throttling and caching of stages and methods (3: B, C, E)";
+    assert_eq!(template.notes, [expected]);
+}
+
+#[test]
 fn events_that_are_not_of_an_api_are_named_by_their_kinds() {
     let template = read_text(
         "
