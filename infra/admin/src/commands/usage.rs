@@ -200,18 +200,23 @@ impl QuotaUse {
 
 /// Returns the plan of a subject's last request, else the assigned one, else the default plan of the
 /// configuration.
+///
+/// With a configuration that looks up assigned plans, the assigned one comes first: authorizers take
+/// it for the next request. A key may have a plan of its own, so for keys the last request's counts.
 async fn plan_of(context: &Context, found: &Found) -> Result<PlanRecord, Error> {
     let name = found.subject.as_str();
     let last = context.buckets().get(&found.subject).await?.and_then(|bucket| bucket.stamp);
+    let last = last.map(|stamp| stamp.plan);
+    let throttle = found.config.as_ref().and_then(|config| config.throttle.as_ref());
+    let is_assigned = throttle.is_some_and(|it| it.plan.assigned && !it.counts_by_api_key());
     let id = match last {
-        Some(stamp) => Some(stamp.plan),
-        None => {
+        Some(last) if !is_assigned => Some(last),
+        last => {
             let assigned = context.assignments().get(name).await?;
             let plan = assigned.and_then(|assigned| assigned.plan);
-            plan.map(|plan| stored_plan_id(&plan)).transpose()?
+            plan.map(|plan| stored_plan_id(&plan)).transpose()?.or(last)
         }
     };
-    let throttle = found.config.as_ref().and_then(|config| config.throttle.as_ref());
     let default = || throttle.and_then(|throttle| throttle.plan.default.clone());
     let id = id.or_else(default).ok_or_else(|| {
         Error::refused(format!(

@@ -6,7 +6,7 @@ use throttle::{Clock, MemoryStore, Plan, PlanId, SystemClock};
 
 use crate::confirm::type_to;
 use crate::issuer::Issuer;
-use crate::support::{PLAN, Tollgate, with_table};
+use crate::support::{PLAN, Tollgate, fill, serve_database, with_table};
 
 const LIMITS: &str = "[throttle]\ntable = \"tollgate\"\nsubject = \"sub\"\n\
                       plan = { assigned = true, default = \"free\" }\nrefuse = \"deny\"\n";
@@ -68,6 +68,31 @@ fn a_key_makes_a_subject_seen() {
     tollgate.run(&["subject", "assign", "acme", "gold"]).done();
     let key = tollgate.run(&["key", "create", "--json"]).json();
     tollgate.run(&["subject", "assign", key["subject"].as_str().unwrap(), "gold"]).done();
+}
+
+#[test]
+fn a_grant_is_for_the_assigned_plan_where_the_configuration_looks_it_up() {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    for (plan, period) in [("free", "DAY"), ("gold", "WEEK")] {
+        let text = json!({"quota": {"limit": 100, "period": period}}).to_string();
+        tollgate.feed(&["plan", "put", plan, "-"], &text).done();
+    }
+    let config = Issuer::start().config();
+    let of = |limits: &str| config.replace("[revocation]\ntable = \"tollgate\"\n", limits);
+    let (_file, path) = file(&of(LIMITS));
+    let assign = ["subject", "assign", "maria", "gold", "--yes", "--json", "--config", &path];
+    let subject = tollgate.run(&assign).json()["subject"].as_str().unwrap().to_owned();
+    // The last request was made under another plan.
+    fill(&database, [json!({"pk": format!("BUCKET#{subject}"), "pv": "1.free"})]);
+
+    let line = ["usage", "grant", "maria", "5", "--by", "week", "--json", "--config"];
+    let grant = |path: &str| tollgate.run(&[&line[..], &[path]].concat());
+    assert_eq!(grant(&path).json()["subject"], subject);
+    let (_file, path) = file(&of(&LIMITS.replace("assigned = true, ", "")));
+    let said = grant(&path).failed(1);
+    assert!(said.contains("the plan `free` has no quota of requests for a week"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
