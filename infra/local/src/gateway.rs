@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 mod accept;
 mod api;
+mod aside;
 mod asked;
 mod authorizer;
 mod backend;

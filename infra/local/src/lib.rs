@@ -22,6 +22,7 @@ pub mod differences;
 mod examples;
 pub mod gateway;
 pub mod issuer;
+mod json;
 pub mod lambda;
 pub mod log;
 mod options;

@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use super::aside::aside;
 use super::asked::Asked;
 use super::authorizer::Grant;
 use super::expression::{TooLong, Values};
@@ -48,7 +49,8 @@ impl From<Refusal> for Fault {
 
 impl From<TooLong> for Fault {
     fn from(TooLong: TooLong) -> Self {
-        let reason = "a mapping or a template makes a text larger than 10 MB".to_owned();
+        let reason = "a mapping or a template makes a text larger than 10 MB, or reads too large bodies too often"
+                .to_owned();
         Self { refusal: Refusal::ApiConfiguration, reason: Some(reason) }
     }
 }
@@ -119,17 +121,20 @@ impl Backend {
             Self::Upstream(upstream) => upstream.call(call).await,
             Self::Function(invoke) => {
                 mapping::function::change(call)?;
-                let event = proxy::event(&call.asked, &call.body, call.grant)?;
+                let made = || proxy::event(&call.asked, &call.body, call.grant);
+                let event = aside(call.body.len(), made).await?;
                 let limit = call.asked.options.integration_timeout;
                 let answer = invoke(uuid::Uuid::new_v4().to_string(), event);
                 let answer = tokio::time::timeout(limit, answer).await;
                 let answer = answer.map_err(|_| Refusal::IntegrationTimeout)?;
-                proxy::response(&call.asked, answer)
+                let length = answer.as_ref().map_or(0, Bytes::len);
+                aside(length, || proxy::response(&call.asked, answer)).await
             }
             Self::Custom(invoke, templates) => custom::answer(invoke, templates, call).await,
             Self::Mock(templates) => {
-                let values = Values::new(&call.asked, &call.body, call.grant);
-                templates.mock(values, &call.body)
+                let Call { asked, body, grant } = &*call;
+                let made = || templates.mock(Values::new(asked, body, grant), body);
+                aside(body.len(), made).await
             }
             Self::Unserved(message) => {
                 let mut response = json_response(&json!({ "message": message }));

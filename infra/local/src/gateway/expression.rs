@@ -54,7 +54,8 @@ enum Part {
     Function(Function, Box<Part>),
 }
 
-/// The error of a text that would be larger than 10 MB, the quota of a payload.
+/// The error of a text that would be larger than 10 MB, the quota of a payload, or that takes too
+/// much work or memory to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 

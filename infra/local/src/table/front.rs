@@ -36,6 +36,7 @@ use super::partitions::{Partition, Partitions, Throughput};
 use super::sweep::key_names;
 use crate::clock::Now;
 use crate::issuer::is_own;
+use crate::json;
 use crate::lambda::{ACCOUNT, REGION};
 
 const PREFIX: &str = "DynamoDB_20120810.";
@@ -111,7 +112,10 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
         );
     };
     // The server refuses an unreadable request in DynamoDB's words.
-    let read = || serde_json::from_slice::<Asked>(&body).unwrap_or_default();
+    let read = || {
+        let read = json::whole(&body).ok().and_then(|value| Asked::deserialize(value).ok());
+        read.unwrap_or_default()
+    };
     match operation.as_deref() {
         Some("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem") if front.partitions.is_some() => {
             let operation = operation.unwrap_or_default();

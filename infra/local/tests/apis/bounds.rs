@@ -56,6 +56,30 @@ async fn a_filled_request_template_has_10_mb_at_most() {
 }
 
 #[tokio::test]
+async fn a_template_reads_256_mb_at_most() {
+    // Nothing is left of what is not base64. It is read twice: as the body, and to be decoded.
+    for (times, expected) in [(14, 200), (15, 413)] {
+        let request = format!(r#"{{"statusCode": 200}} {}"#, DECODED.repeat(times));
+        let api = api(REST, Integration::Mock(templates(&request, "{}"))).await;
+        let request = api.request("POST /a").bearer_auth("t").body("!".repeat(9 * 1024 * 1024));
+        assert_eq!(request.send().await.unwrap().status(), expected, "{times}");
+    }
+}
+
+const DECODED: &str = "$util.base64Decode($input.body)";
+
+#[tokio::test]
+async fn a_member_of_a_large_body_is_found_and_one_that_is_too_large_is_not() {
+    let body = format!(r#"{{"a": ["b"], "c": [{}0]}}"#, r#"{"":0},"#.repeat(120_000));
+    for (path, expected) in [("$.a", 200), ("$.c[1]", 200), ("$.c", 413), ("$", 413)] {
+        let request = format!(r#"{{"statusCode": 200, "a": $input.json('{path}')}}"#);
+        let api = api(REST, Integration::Mock(templates(&request, "{}"))).await;
+        let request = api.request("POST /a").bearer_auth("t").body(body.clone());
+        assert_eq!(request.send().await.unwrap().status(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_filled_response_has_10_mb_at_most() {
     let repeating: Invoke = Arc::new(|_, event: Bytes| Box::pin(std::future::ready(Ok(event))));
     for (times, expected) in [(26, 200), (27, 500)] {

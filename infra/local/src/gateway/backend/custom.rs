@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Call, Fault, Templates};
 use crate::gateway::Invoke;
+use crate::gateway::aside::aside;
 use crate::gateway::expression::Values;
 use crate::gateway::responses::Refusal;
 use crate::lambda::{InvokeError, MAX_PAYLOAD};
@@ -26,7 +27,8 @@ pub(super) async fn answer(
 ) -> Result<Response<Full<Bytes>>, Fault> {
     let Call { asked, body, grant } = call;
     let values = Values::new(asked, body, grant);
-    let event = templates.request(&values)?.map_or_else(|| body.clone(), Bytes::from);
+    let event = aside(body.len(), || templates.request(&values)).await?;
+    let event = event.map_or_else(|| body.clone(), Bytes::from);
     let event = if event.is_empty() { Bytes::from_static(b"{}") } else { event };
     if event.len() > MAX_PAYLOAD {
         return Err(Refusal::EventTooLarge.into());
@@ -40,7 +42,8 @@ pub(super) async fn answer(
     let (error, output) = output(&id, answer.map_err(|_| Refusal::IntegrationTimeout)?)?;
     let status = if error.is_some() { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
     let none = HeaderMap::new();
-    templates.respond(error.as_deref(), &values.answered(status, &none, &output))
+    let values = values.answered(status, &none, &output);
+    aside(output.len(), || templates.respond(error.as_deref(), &values)).await
 }
 
 /// The answer to an event that is not JSON, as users report it: no function is called, and no

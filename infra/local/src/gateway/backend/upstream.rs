@@ -27,6 +27,7 @@ use table::connect::{TlsError, tls};
 
 use super::{Address, Call, Fault, mapping};
 use crate::gateway::MAX_BODY;
+use crate::gateway::aside::aside;
 use crate::gateway::asked::Asked;
 use crate::gateway::expression::Values;
 use crate::gateway::responses::Refusal;
@@ -92,14 +93,17 @@ impl Upstream {
         let values = Values::new(asked, body, grant);
         let request = match &self.target {
             Target::Base(base) => forwarded(base, call)?,
-            Target::Address(address) => mapped(address, call, &values)?,
+            Target::Address(address) => {
+                aside(body.len(), || mapped(address, call, &values)).await?
+            }
         };
         let method = request.method().clone();
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
         if let Target::Address(Address { templates: Some(templates), .. }) = &self.target {
             let values = values.answered(parts.status, &parts.headers, &body);
-            return templates.respond(Some(parts.status.as_str()), &values);
+            return aside(body.len(), || templates.respond(Some(parts.status.as_str()), &values))
+                .await;
         }
         Ok(returned(&method, parts, body))
     }

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::json::{self, Step, Unread};
+
 /// The most members that a path goes through.
 const MAX_STEPS: usize = 64;
 
@@ -11,19 +13,13 @@ const MAX_STEPS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Path(Vec<Step>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    Item(usize),
-}
-
 impl Path {
     /// Reads the text after the `$`; `None` for what is not read here.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
         let mut rest = text;
         while !rest.is_empty() && steps.len() < MAX_STEPS {
-            let (step, after) = Step::parse(rest)?;
+            let (step, after) = step(rest)?;
             steps.push(step);
             rest = after;
         }
@@ -36,35 +32,30 @@ impl Path {
     }
 
     /// The member of a document.
-    pub(super) fn find<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        self.0.iter().try_fold(document, |found, step| match step {
-            Step::Member(name) => found.get(name),
-            Step::Item(at) => found.get(at),
-        })
+    pub(super) fn find(&self, document: &[u8]) -> Result<Option<Value>, Unread> {
+        json::find(document, &self.0)
     }
 }
 
-impl Step {
-    /// Reads one step, and returns the text after it.
-    fn parse(text: &str) -> Option<(Self, &str)> {
-        if let Some(after) = text.strip_prefix('.') {
-            let is_name = |c: char| c.is_alphanumeric() || "_-".contains(c);
-            let (name, rest) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
-            return (!name.is_empty()).then(|| (Self::Member(name.to_owned()), rest));
-        }
-        let after = text.strip_prefix('[')?;
-        for quote in ['\'', '"'] {
-            if let Some(after) = after.strip_prefix(quote) {
-                let (name, rest) = after.split_once(quote)?;
-                // An escaped quote would end it too early.
-                let name = Some(name).filter(|name| !name.contains('\\'))?;
-                return Some((Self::Member(name.to_owned()), rest.strip_prefix(']')?));
-            }
-        }
-        let (index, rest) = after.split_once(']')?;
-        let is_number = index.chars().all(|c| c.is_ascii_digit());
-        Some((Self::Item(index.parse().ok().filter(|_| is_number)?), rest))
+/// Reads one step, and returns the text after it.
+fn step(text: &str) -> Option<(Step, &str)> {
+    if let Some(after) = text.strip_prefix('.') {
+        let is_name = |c: char| c.is_alphanumeric() || "_-".contains(c);
+        let (name, rest) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
+        return (!name.is_empty()).then(|| (Step::Member(name.to_owned()), rest));
     }
+    let after = text.strip_prefix('[')?;
+    for quote in ['\'', '"'] {
+        if let Some(after) = after.strip_prefix(quote) {
+            let (name, rest) = after.split_once(quote)?;
+            // An escaped quote would end it too early.
+            let name = Some(name).filter(|name| !name.contains('\\'))?;
+            return Some((Step::Member(name.to_owned()), rest.strip_prefix(']')?));
+        }
+    }
+    let (index, rest) = after.split_once(']')?;
+    let is_number = index.chars().all(|c| c.is_ascii_digit());
+    Some((Step::Item(index.parse().ok().filter(|_| is_number)?), rest))
 }
 
 #[cfg(test)]
@@ -86,7 +77,7 @@ mod tests {
             (".a[0]", None),
         ] {
             let path = Path::parse(path).unwrap_or_else(|| panic!("{path}"));
-            assert_eq!(path.find(&document), found.as_ref());
+            assert_eq!(path.find(document.to_string().as_bytes()), Ok(found));
         }
     }
 

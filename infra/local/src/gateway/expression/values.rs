@@ -1,19 +1,25 @@
 //! The values of one request, and of the integration's response to it.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Part, Path, TooLong};
 use crate::gateway::asked::Asked;
 use crate::gateway::authorizer::Grant;
 use crate::gateway::{Kind, MAX_BODY, event};
+use crate::json::Unread;
 
 /// The part of a body in which an HTTP API looks for members, in bytes: "Transform API requests and
 /// responses for HTTP APIs".
 const MAX_HTTP_BODY: usize = 100 * 1024;
+
+/// The bytes of bodies and texts that the values of one request may be made of.
+///
+/// A template can read a long body any number of times, and leave nothing of it.
+const MAX_WORK: usize = 256 * 1024 * 1024;
 
 /// The media type of a request that names none.
 const JSON: &str = "application/json";
@@ -24,6 +30,8 @@ pub(in crate::gateway) struct Values<'a> {
     body: Body<'a>,
     context: Value,
     response: Option<Response<'a>>,
+    /// The bytes that were worked on.
+    work: AtomicUsize,
 }
 
 /// The integration's response.
@@ -33,16 +41,14 @@ struct Response<'a> {
     body: Body<'a>,
 }
 
-/// A body, which is parsed when a member of it is asked for.
-struct Body<'a> {
-    bytes: &'a Bytes,
-    document: OnceLock<Value>,
-}
+/// A body, which is read when a member of it is asked for.
+#[derive(Clone, Copy)]
+struct Body<'a>(&'a Bytes);
 
 impl<'a> Values<'a> {
     pub(in crate::gateway) fn new(asked: &'a Asked<'a>, body: &'a Bytes, grant: &Grant) -> Self {
         let context = event::context(asked, grant);
-        Self { asked, body: Body::new(body), context, response: None }
+        Self { asked, body: Body(body), context, response: None, work: AtomicUsize::new(0) }
     }
 
     /// Adds the integration's response.
@@ -52,7 +58,7 @@ impl<'a> Values<'a> {
         headers: &'a HeaderMap,
         body: &'a Bytes,
     ) -> Self {
-        Self { response: Some(Response { status, headers, body: Body::new(body) }), ..self }
+        Self { response: Some(Response { status, headers, body: Body(body) }), ..self }
     }
 
     /// Adds the error that a gateway response is about.
@@ -70,7 +76,7 @@ impl<'a> Values<'a> {
 
     /// The body of the integration's response; empty before that.
     pub(in crate::gateway) fn response_body(&self) -> Bytes {
-        self.response.as_ref().map(|response| response.body.bytes.clone()).unwrap_or_default()
+        self.response.as_ref().map(|response| response.body.0.clone()).unwrap_or_default()
     }
 
     /// The media type that a header names, without its parameters; JSON without such a header.
@@ -87,7 +93,27 @@ impl<'a> Values<'a> {
     pub(super) fn of(&self, part: &Part) -> Result<Option<String>, TooLong> {
         let text = match part {
             // Each function is held to the bound, because one may make six bytes of one.
-            Part::Function(function, inner) => self.of(inner)?.and_then(|text| function.of(&text)),
+            Part::Function(function, inner) => match self.of(inner)? {
+                Some(text) => {
+                    self.works_on(&text)?;
+                    function.of(&text)
+                }
+                None => None,
+            },
+            Part::Body(path) => self.mapped(self.body, path)?,
+            Part::ResponseBody(path) => match &self.response {
+                Some(response) => self.mapped(response.body, path)?,
+                None => None,
+            },
+            Part::Input => {
+                let text = self.text(self.input())?;
+                Some(if text.is_empty() { "{}".to_owned() } else { text })
+            }
+            Part::InputJson(path) => {
+                let found = self.find(self.input(), path)?;
+                Some(found.map_or_else(|| r#""""#.to_owned(), |found| found.to_string()))
+            }
+            Part::InputPath(path) => self.find(self.input(), path)?.as_ref().map(printed),
             other => self.plain(other),
         };
         match text {
@@ -96,7 +122,34 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The text of a part that is not a function.
+    /// Counts work on a text or a body.
+    fn works_on(&self, bytes: impl AsRef<[u8]>) -> Result<(), TooLong> {
+        let length = bytes.as_ref().len();
+        let all = self.work.fetch_add(length, Ordering::Relaxed).saturating_add(length);
+        if all > MAX_WORK { Err(TooLong) } else { Ok(()) }
+    }
+
+    /// The text of a body.
+    fn text(&self, Body(bytes): Body<'_>) -> Result<String, TooLong> {
+        self.works_on(bytes)?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// A member of a body. One that is not JSON is one text, and an empty one has no members.
+    fn find(&self, body: Body<'_>, path: &Path) -> Result<Option<Value>, TooLong> {
+        if body.0.is_empty() {
+            return Ok(path.is_whole().then(|| Value::Object(Map::new())));
+        }
+        self.works_on(body.0)?;
+        match path.find(body.0) {
+            Ok(found) => Ok(found),
+            Err(Unread::TooLarge) => Err(TooLong),
+            Err(Unread::NotJson) if path.is_whole() => Ok(Some(Value::String(self.text(body)?))),
+            Err(Unread::NotJson) => Ok(None),
+        }
+    }
+
+    /// The text of a part that is neither a function nor of a body.
     fn plain(&self, part: &Part) -> Option<String> {
         let asked = self.asked;
         let header = |name: &str| asked.header(&HeaderName::try_from(name).ok()?);
@@ -114,24 +167,18 @@ impl<'a> Values<'a> {
             Part::Query(name) => self.query(name),
             Part::PathParameter(name) => asked.route.parameters.get(name).cloned(),
             Part::Path => Some(asked.path()),
-            Part::Body(path) => self.mapped(&self.body, path),
             Part::ResponseStatus => Some(self.response.as_ref()?.status.as_str().to_owned()),
             Part::ResponseHeader(name) => self.response_header(name),
-            Part::ResponseBody(path) => self.mapped(&self.response.as_ref()?.body, path),
             Part::Parameter(name) => {
                 let path = asked.route.parameters.get(name).cloned();
                 path.or_else(|| self.query(name)).or_else(|| header(name))
             }
-            Part::Input => {
-                let text = self.input().text();
-                Some(if text.is_empty() { "{}".to_owned() } else { text })
-            }
-            Part::InputJson(path) => {
-                let found = path.find(self.input().document());
-                Some(found.map_or_else(|| r#""""#.to_owned(), Value::to_string))
-            }
-            Part::InputPath(path) => path.find(self.input().document()).map(printed),
-            Part::Function(..) => None,
+            Part::Body(_)
+            | Part::ResponseBody(_)
+            | Part::Input
+            | Part::InputJson(_)
+            | Part::InputPath(_)
+            | Part::Function(..) => None,
         }
     }
 
@@ -157,40 +204,20 @@ impl<'a> Values<'a> {
     }
 
     /// A body in a mapping, or a member of it.
-    fn mapped(&self, body: &Body<'_>, path: &Path) -> Option<String> {
+    fn mapped(&self, body: Body<'_>, path: &Path) -> Result<Option<String>, TooLong> {
         if path.is_whole() {
-            return Some(body.text());
+            return self.text(body).map(Some);
         }
         // What is longer would be cut in the middle, which leaves nothing to find.
-        if self.asked.kind().is_http() && body.bytes.len() > MAX_HTTP_BODY {
-            return None;
+        if self.asked.kind().is_http() && body.0.len() > MAX_HTTP_BODY {
+            return Ok(None);
         }
-        text_of(path.find(body.document())?)
+        Ok(self.find(body, path)?.as_ref().and_then(text_of))
     }
 
     /// The body that a template is about.
-    fn input(&self) -> &Body<'a> {
-        self.response.as_ref().map_or(&self.body, |response| &response.body)
-    }
-}
-
-impl<'a> Body<'a> {
-    fn new(bytes: &'a Bytes) -> Self {
-        Self { bytes, document: OnceLock::new() }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(self.bytes).into_owned()
-    }
-
-    /// The body as JSON. One that is not JSON is one text, and an empty one has no members.
-    fn document(&self) -> &Value {
-        self.document.get_or_init(|| {
-            if self.bytes.is_empty() {
-                return Value::Object(serde_json::Map::new());
-            }
-            serde_json::from_slice(self.bytes).unwrap_or_else(|_| Value::String(self.text()))
-        })
+    fn input(&self) -> Body<'a> {
+        self.response.as_ref().map_or(self.body, |response| response.body)
     }
 }
 
@@ -205,12 +232,26 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// A value as Velocity prints it: an object as Java does, a list in JSON.
 fn printed(value: &Value) -> String {
-    let Value::Object(members) = value else { return text_of(value).unwrap_or_default() };
-    let member = |(name, value): (&String, &Value)| match value {
-        Value::Null => format!("{name}=null"),
-        value => format!("{name}={}", printed(value)),
+    let mut text = String::new();
+    print(value, &mut text);
+    text
+}
+
+fn print(value: &Value, text: &mut String) {
+    let Value::Object(members) = value else {
+        text.push_str(&text_of(value).unwrap_or_default());
+        return;
     };
-    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+    let mut separator = "{";
+    for (name, value) in members {
+        text.extend([separator, name, "="]);
+        match value {
+            Value::Null => text.push_str("null"),
+            value => print(value, text),
+        }
+        separator = ", ";
+    }
+    text.push_str(if members.is_empty() { "{}" } else { "}" });
 }
 
 #[cfg(test)]
@@ -228,6 +269,8 @@ mod tests {
             (json!({"foo": [{"nested": "bar"}]}), r#"{foo=[{"nested":"bar"}]}"#),
             (json!({"a": {"b": 1}, "c": "d"}), "{a={b=1}, c=d}"),
             (json!([]), "[]"),
+            (json!({}), "{}"),
+            (json!({"a": null, "b": {}}), "{a=null, b={}}"),
             (json!(null), ""),
             (json!("a b"), "a b"),
             (json!(1.5), "1.5"),

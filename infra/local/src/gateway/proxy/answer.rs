@@ -19,11 +19,15 @@ use serde_json::{Map, Value};
 use super::Form;
 use crate::gateway::backend::Fault;
 use crate::gateway::responses::{Refusal, unsendable};
+use crate::json::{self, Step, Unread};
 use crate::lambda::InvokeError;
 
 /// The members of an answer of REST APIs and of payload 1.0.
 const MEMBERS: [&str; 5] =
     ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+
+/// The most headers of an answer.
+const MAX_HEADERS: usize = 4096;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain;charset=UTF-8";
@@ -45,11 +49,20 @@ pub(super) fn response(
 }
 
 fn read(form: Form, is_binary: bool, output: &Bytes) -> Result<Response<Full<Bytes>>, String> {
-    let answer: Value = serde_json::from_slice(output).map_err(|_| "it is not JSON".to_owned())?;
+    let unread = |why| match why {
+        Unread::NotJson => "it is not JSON".to_owned(),
+        Unread::TooLarge => "its values take more than 64 MB in memory".to_owned(),
+    };
+    let status = Step::Member("statusCode".to_owned());
+    if form == Form::V2
+        && !output.trim_ascii_start().starts_with(b"\"")
+        && json::find(output, &[status]).map_err(unread)?.is_none()
+    {
+        return Ok(typed(JSON, output.clone()));
+    }
+    let answer = json::whole(output).map_err(unread)?;
     match (form, &answer) {
-        (Form::V2, Value::Object(found)) if found.contains_key("statusCode") => {
-            written(form, is_binary, found)
-        }
+        (Form::V2, Value::Object(found)) => written(form, is_binary, found),
         (Form::V2, Value::String(text)) => Ok(typed(JSON, Bytes::from(text.clone()))),
         (Form::V2, _) => Ok(typed(JSON, output.clone())),
         (Form::Rest | Form::V1, Value::Object(found)) => {
@@ -92,6 +105,9 @@ fn written(
         }
     }
     given.extend(members(found, "headers")?.map(|(name, value)| (name.as_str(), value)));
+    if given.len() > MAX_HEADERS {
+        return Err(format!("it has more than {MAX_HEADERS} headers"));
+    }
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for (name, value) in given {
         let text = match value {
@@ -284,6 +300,28 @@ mod tests {
         );
         assert!(all(&response, "x-two").is_empty(), "payload 2.0 has no such member");
         assert_eq!(text(response).await, "hi");
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_read_as_far_as_it_is_needed() {
+        let list = format!("[{}0]", r#"{"":0},"#.repeat(120_000));
+        let response_to = |answer: String| response(Form::V2, true, Ok(Bytes::from(answer)));
+        for inferred in [list.clone(), format!(r#"{{"a": {list}}}"#)] {
+            assert!(text(response_to(inferred.clone()).unwrap()).await == inferred);
+        }
+        let fault = response_to(format!(r#"{{"statusCode": 200, "a": {list}}}"#)).unwrap_err();
+        assert!(fault.reason.unwrap().ends_with("its values take more than 64 MB in memory"));
+    }
+
+    #[test]
+    fn the_headers_of_an_answer_are_bounded() {
+        let of_headers = |count: usize| {
+            let all: Map<String, Value> =
+                (0..count).map(|at| (format!("a-{at}"), json!("b"))).collect();
+            of(Form::V2, &json!({"statusCode": 200, "headers": all}))
+        };
+        assert_eq!(of_headers(MAX_HEADERS).unwrap().headers().len(), MAX_HEADERS + 1);
+        assert!(of_headers(MAX_HEADERS + 1).is_err());
     }
 
     #[test]
