@@ -15,7 +15,9 @@ const QUEUE: usize = 64;
 const MAX_WAITING: usize = 8 * MAX_MESSAGE;
 /// The bytes of messages that may wait for all clients together.
 const MAX_WAITING_IN_ALL: usize = 512 * MAX_MESSAGE;
-/// The messages of all clients that run, or whose answers wait to be sent.
+/// The bytes of answers that may wait for all clients together.
+const MAX_ANSWERS_IN_ALL: usize = 2048 * MAX_MESSAGE;
+/// The messages of all clients that run.
 const MAX_RUNNING_IN_ALL: usize = 512;
 
 /// The open connections of WebSocket APIs.
@@ -24,6 +26,8 @@ pub struct Registry {
     entries: Mutex<HashMap<String, Entry>>,
     /// The bytes that may wait for all clients.
     room: Arc<Semaphore>,
+    /// The bytes of answers that may wait for all clients.
+    answers: Arc<Semaphore>,
     /// The messages of all clients that may run.
     turns: Arc<Semaphore>,
 }
@@ -71,12 +75,15 @@ pub(super) struct Place {
     pub(super) outgoing: mpsc::Receiver<Outgoing>,
     /// The turns in which the messages of all clients run.
     pub(super) turns: Arc<Semaphore>,
+    /// The bytes of answers that may wait for all clients.
+    pub(super) answers: Arc<Semaphore>,
 }
 
 impl Outgoing {
-    /// A message whose turn ends when it is sent.
-    pub(super) fn new(text: String, turn: OwnedSemaphorePermit) -> Self {
-        Self { text, _shares: vec![turn] }
+    /// An answer with its share of the room for answers, which it waits for.
+    pub(super) async fn answer(text: String, room: Arc<Semaphore>) -> Option<Self> {
+        let share = room.acquire_many_owned(u32::try_from(text.len()).ok()?).await.ok()?;
+        Some(Self { text, _shares: vec![share] })
     }
 }
 
@@ -85,6 +92,7 @@ impl Default for Registry {
         Self {
             entries: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_WAITING_IN_ALL)),
+            answers: Arc::new(Semaphore::new(MAX_ANSWERS_IN_ALL)),
             turns: Arc::new(Semaphore::new(MAX_RUNNING_IN_ALL)),
         }
     }
@@ -99,8 +107,8 @@ impl Registry {
         let room = Arc::new(Semaphore::new(MAX_WAITING));
         let entry = Entry { outgoing: sender, room, info: Arc::clone(&info) };
         self.entries().insert(id.to_owned(), entry);
-        let turns = Arc::clone(&self.turns);
-        Place { registry: Arc::clone(self), id: id.to_owned(), info, outgoing, turns }
+        let (turns, answers) = (Arc::clone(&self.turns), Arc::clone(&self.answers));
+        Place { registry: Arc::clone(self), id: id.to_owned(), info, outgoing, turns, answers }
     }
 
     /// Sends a message to a client.

@@ -1,8 +1,9 @@
 //! The messages of one connection, from its handshake to its end.
 //!
 //! Messages run at once and in no order, as on AWS, up to [`MAX_RUNNING`] and as long as those of all
-//! connections leave a turn: then no more is read until one is done and its answer is sent. What the
-//! client has sent is run to the end, even if the client is gone.
+//! connections leave a turn: then no more is read until one is done. An answer that waits for its
+//! client holds its bytes of the room for all answers, and no turn. What the client has sent is run to
+//! the end, even if the client is gone.
 //! Limits and close codes are those of the developer guide's pages on quotas and on routes.
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::log::{Caller, Log, Report};
 
 /// One frame of a message, in bytes.
 const MAX_FRAME: usize = 32 * 1024;
-/// The messages of one connection that run at once.
+/// The messages of one connection that run at once, or whose answers wait to be sent.
 const MAX_RUNNING: usize = 16;
 /// Time-outs of connections.
 pub(super) const PATIENCE: Patience =
@@ -128,7 +129,13 @@ impl Talk {
                 Ok(turn) = Arc::clone(&place.turns).acquire_owned(), if next.is_some() => {
                     if let Some(text) = next.take() {
                         let answer = Arc::clone(self).answer(text);
-                        running.spawn(async move { Some(Outgoing::new(answer.await?, turn)) });
+                        let room = Arc::clone(&place.answers);
+                        running.spawn(async move {
+                            let answer = Outgoing::answer(answer.await?, room).await;
+                            // A client that does not read keeps no turn from others.
+                            drop(turn);
+                            answer
+                        });
                     }
                     None
                 }

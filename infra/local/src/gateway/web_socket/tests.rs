@@ -1,4 +1,4 @@
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -77,6 +77,32 @@ async fn a_silent_connection_ends_and_so_does_an_old_one() {
         drop(client);
         held.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_holds_its_bytes_and_no_turn() {
+    let registry = Arc::new(Registry::default());
+    let place = registry.open("id=", 0, Value::Null);
+    let (turns, room) = (Arc::clone(&place.turns), Arc::clone(&place.answers));
+    let (all_turns, whole_room) = (turns.available_permits(), room.available_permits());
+    // No answer fits.
+    let (ours, theirs) = tokio::io::duplex(16);
+    let held = tokio::spawn(Arc::new(talk()).hold(ours, place, talk::PATIENCE));
+    let mut client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+    client.send(Message::text("a")).await.unwrap();
+    let mut seen = (0, 0);
+    for _ in 0..1000 {
+        seen = (turns.available_permits(), room.available_permits());
+        if seen.1 < whole_room && seen.0 == all_turns {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let answer = client.next().await.unwrap().unwrap().into_text().unwrap();
+    assert_eq!(seen, (all_turns, whole_room - answer.len()));
+    drop(client);
+    held.await.unwrap();
+    assert_eq!((turns.available_permits(), room.available_permits()), (all_turns, whole_room));
 }
 
 #[test]
