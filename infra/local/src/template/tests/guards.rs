@@ -356,6 +356,8 @@ fn a_limit_in_another_form_is_named() {
         "Throttle: {RateLimit: [1]}",
         "Quota: {Limit: {a: 1}, Period: DAY}",
         "Quota: 5",
+        "Throttle: {RateLimit: 1, BurstLimit: [1]}",
+        "Quota: {Limit: 5, Period: WEEK, Offset: [1]}",
     ] {
         let text = format!(
             "Resources: {{A: {{Type: AWS::ApiGateway::RestApi, Properties: {{}}}}, P: {{Type: \
