@@ -97,9 +97,11 @@ pub struct Api {
     pub kind: &'static str,
     /// Its address.
     pub url: String,
-    /// Its routes, of a template.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Its routes in a template; none without a template.
     pub routes: Vec<Route>,
+    /// The API key that its callers bring, where one is needed.
+    #[serde(skip)]
+    pub(crate) key: Option<String>,
     /// A message to try a WebSocket API with.
     #[serde(skip)]
     pub(crate) message: Option<serde_json::Value>,
@@ -136,7 +138,7 @@ impl Api {
             Kind::WebSocket => ("WebSocket API", url.replacen("http://", "ws://", 1)),
         };
         let name = name.unwrap_or_else(|| kind.to_owned());
-        Self { name, kind, url, routes: Vec::new(), message: None }
+        Self { name, kind, url, routes: Vec::new(), key: None, message: None }
     }
 }
 

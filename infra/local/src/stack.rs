@@ -179,6 +179,7 @@ impl Stack {
                     let mut served = ready::Api::new(name, kind, &gateway.url());
                     served.routes =
                         api.map(|api| routed::listed(api, &options)).unwrap_or_default();
+                    served.key = api.and_then(|api| keys.of_callers(api));
                     served.message = api.and_then(routed::message);
                     addresses.push(served);
                     gateways.push(gateway);

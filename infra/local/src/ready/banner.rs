@@ -20,6 +20,9 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     write_addresses(ready, shown, f)?;
     if !shown.is_plain {
         write_callers(ready, f)?;
+    } else if !ready.api_keys.is_empty() {
+        writeln!(f, "\nAPI keys of usage plans, the same at every start:")?;
+        write_keys(ready, f)?;
     }
     routes::write(ready, f)?;
     if !ready.notes.is_empty() {
@@ -149,14 +152,19 @@ fn write_apis(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::
     Ok(())
 }
 
+fn write_keys(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for key in &ready.api_keys {
+        writeln!(f, "  key    {}  of API Gateway: {}", key.value, terminal::line(&key.name))?;
+    }
+    Ok(())
+}
+
 fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "Callers, all of them throwaway:")?;
     if let Some(key) = ready.caller_key.as_deref() {
         writeln!(f, "  key    {}  of {}", key, crate::demo::CALLER_KEY_SUBJECT)?;
     }
-    for key in &ready.api_keys {
-        writeln!(f, "  key    {}  of API Gateway: {}", key.value, terminal::line(&key.name))?;
-    }
+    write_keys(ready, f)?;
     // Some of each, whichever there are more of.
     let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);
     let clients = clients.min(ready.clients.len());

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use authorizer::shell_word;
+use serde_json::{Value, json};
 
 use super::{Api, Ready, Route};
 use crate::terminal;
@@ -19,7 +20,8 @@ pub(super) fn write(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = width.unwrap_or_default();
         for route in api.routes.iter().take(MAX_LISTED) {
             let mut parts = Vec::new();
-            parts.extend(route.authorizer.as_ref().map(|name| format!("authorizer {name}")));
+            let named = route.authorizer.as_ref().filter(|name| !name.is_empty());
+            parts.extend(named.map(|name| format!("authorizer {name}")));
             parts.extend(route.needs_key.then(|| "API key".to_owned()));
             let unserved = if is_socket { "not served" } else { "501" };
             parts.extend((!route.is_served).then(|| unserved.to_owned()));
@@ -45,8 +47,8 @@ pub(super) fn write_calls(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Res
 }
 
 fn call(api: &Api) -> Option<String> {
-    if let Some(message) = &api.message {
-        return Some(socket(&format!("\"{}\"", api.url), message));
+    if api.url.starts_with("ws:") {
+        return socket_call(api);
     }
     let served = || api.routes.iter().filter(|route| route.is_served);
     let is_open = |route: &&Route| route.authorizer.is_none() && !route.needs_key;
@@ -58,19 +60,39 @@ fn call(api: &Api) -> Option<String> {
         "GET" | "ANY" => String::new(),
         other => format!("-X {other} "),
     };
-    Some(format!("curl -i {verb}'{}{}'; echo", api.url, filled(path)))
+    let key = api.key.as_ref().filter(|_| route.needs_key);
+    let key = key.map(|key| format!("-H {} ", shell_word(&format!("x-api-key: {key}"))));
+    let key = key.map(|key| terminal::line(&key)).unwrap_or_default();
+    Some(format!("curl -i {verb}{key}'{}{}'; echo", api.url, filled(path)))
 }
 
-/// A connection that sends a message and shows what comes for five seconds.
-pub(super) fn socket(address: &str, message: &Value) -> String {
-    let message = match message {
-        Value::String(_) => message.to_string(),
-        other => format!("JSON.stringify({other})"),
+/// A connection with the key that `$connect` needs; what its authorizer wants is not known.
+fn socket_call(api: &Api) -> Option<String> {
+    let connect = api.routes.iter().find(|route| route.key == "$connect");
+    if api.message.is_none() && !connect?.is_served {
+        return None;
+    }
+    let key = api.key.as_ref().filter(|_| connect.is_some_and(|route| route.needs_key));
+    let headers = key.map(|key| json!({ "headers": { "x-api-key": key } }));
+    let headers = headers.map(|all| format!(", {all}").replace('\'', "\\u0027"));
+    let address = format!("\"{}\"{}", api.url, headers.unwrap_or_default());
+    let call = terminal::escaped(&socket(&address, api.message.as_ref())).into_owned();
+    let guard = connect.and_then(|route| route.authorizer.as_deref()).map(terminal::line);
+    let note = guard.map(|name| format!("# with what the authorizer {name} asks for, added:\n  "));
+    Some(note.unwrap_or_default() + &call)
+}
+
+/// A connection that sends a message, if there is one, and shows what comes for five seconds.
+pub(super) fn socket(address: &str, message: Option<&Value>) -> String {
+    let opened = match message {
+        None => "console.log(\"connected\")".to_owned(),
+        Some(Value::String(text)) => format!("s.send({})", json!(text)),
+        Some(other) => format!("s.send(JSON.stringify({other}))"),
     };
-    let message = message.replace('\'', "\\u0027");
+    let opened = opened.replace('\'', "\\u0027");
     format!(
         "node -e 'const s = new WebSocket({address}); // Node 22 or newer\n    \
-         s.onopen = () => s.send({message});\n    \
+         s.onopen = () => {opened};\n    \
          s.onmessage = m => console.log(m.data); setTimeout(() => s.close(), 5000)'"
     )
 }
@@ -117,5 +139,30 @@ mod tests {
         assert!(shown.contains(r#"s.send(JSON.stringify({"to":"it\u0027s"}))"#), "{shown}");
         api.message = Some("hello".into());
         assert!(call(&api).unwrap().contains(r#"s.send("hello")"#));
+    }
+
+    #[test]
+    fn a_call_has_the_key_that_its_route_needs() {
+        let route = |key: &str, authorizer: Option<&str>| Route {
+            key: key.to_owned(),
+            authorizer: authorizer.map(str::to_owned),
+            needs_key: true,
+            is_served: true,
+        };
+        let mut api = Api::new(None, Kind::RestToken, "http://127.0.0.1:1");
+        api.routes = vec![route("GET /a", None)];
+        api.key = Some("it's".to_owned());
+        let expected = r"curl -i -H 'x-api-key: it'\''s' 'http://127.0.0.1:1/a'; echo";
+        assert_eq!(call(&api).unwrap(), expected);
+
+        let mut api = Api::new(None, Kind::WebSocket, "http://127.0.0.1:1");
+        api.routes = vec![route("$connect", Some("Judge")), route("$disconnect", None)];
+        api.key = Some("it's".to_owned());
+        let shown = call(&api).unwrap();
+        let start = "# with what the authorizer Judge asks for, added:\n  node -e \
+                     'const s = new WebSocket(\"ws://127.0.0.1:1\", \
+                     {\"headers\":{\"x-api-key\":\"it\\u0027s\"}});";
+        assert!(shown.starts_with(start), "{shown}");
+        assert!(shown.contains("s.onopen = () => console.log(\"connected\");"), "{shown}");
     }
 }

@@ -82,6 +82,22 @@ fn a_name_with_a_line_break_forges_no_line() {
 }
 
 #[test]
+fn the_keys_of_usage_plans_are_shown_with_and_without_tollgates_authorizer() {
+    let mut ready = ready(|_, _| {});
+    ready.hold(vec![Key { name: "ShopApiKey".to_owned(), value: "v".to_owned() }], None);
+    let line = "  key    v  of API Gateway: ShopApiKey\n";
+    assert!(ready.to_string().contains(line), "{ready}");
+    ready.without_authorizer();
+    assert!(ready.to_string().contains(line), "{ready}");
+}
+
+#[test]
+fn an_api_without_routes_has_an_empty_list_of_them() {
+    let api = Api::new(None, Kind::RestToken, "http://127.0.0.1:1");
+    assert_eq!(serde_json::to_value(api).unwrap()["routes"], serde_json::json!([]));
+}
+
+#[test]
 fn every_api_is_listed_whether_or_not_there_are_several_of_a_kind() {
     let rest = |name: &str| Api::new(Some(name.to_owned()), Kind::RestToken, "http://127.0.0.1:1");
     let http = Api::new(None, Kind::Http(crate::gateway::Payload::V2), "http://127.0.0.1:2");

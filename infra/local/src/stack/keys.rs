@@ -86,7 +86,11 @@ impl TemplateKeys {
     /// A key that callers of the first REST API bring, if it needs one from them.
     pub(super) fn of_header(&self, options: &Options) -> Option<String> {
         let mut apis = options.template.as_ref()?.apis.iter();
-        let api = apis.find(|api| api.family == Family::Rest)?;
+        self.of_callers(apis.find(|api| api.family == Family::Rest)?)
+    }
+
+    /// A key that callers of an API bring, if it needs one from them.
+    pub(super) fn of_callers(&self, api: &Api) -> Option<String> {
         let is_needed = api.routes.iter().any(|route| route.needs_key);
         let is_theirs = is_needed && api.key_source == Some(KeySource::Header);
         self.get(&api.name).filter(|_| is_theirs)?.first().map(str::to_owned)

@@ -124,7 +124,7 @@ pub(super) fn write_socket(
     };
     if let Some(message) = message {
         writeln!(f, "  # WebSocket API, a message, and what comes for five seconds")?;
-        return writeln!(f, "  TOKEN=$TOKEN {}", routes::socket(&address, message));
+        return writeln!(f, "  TOKEN=$TOKEN {}", routes::socket(&address, Some(message)));
     }
     writeln!(f, "  # WebSocket API, a message and its echo (Node 22 or newer)")?;
     writeln!(
