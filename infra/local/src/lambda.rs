@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Now;
-use crate::log::Log;
+use crate::log::{Log, shortened};
 
 mod environment;
 mod output;
@@ -56,6 +56,8 @@ pub const REGION: &str = "us-east-1";
 /// The account that owns everything on this machine; no real account has this number.
 pub const ACCOUNT: &str = "123456789012";
 
+/// The characters of a function's own text that are shown.
+const MAX_SAID: usize = 200;
 /// The memory of an execution environment unless another is asked for, in megabytes: that of
 /// `infra/template.yaml`.
 pub const MEMORY_MB: u32 = 256;
@@ -156,7 +158,7 @@ pub enum InvokeError {
     Function {
         /// The function's name for the error.
         error_type: String,
-        /// The function's own text, never printed here.
+        /// The function's own text, which may hold claims: see [`InvokeError::said`].
         error_message: String,
     },
     /// The handler took longer than the function's time-out.
@@ -174,6 +176,21 @@ pub enum InvokeError {
     /// The function is being stopped.
     #[error("the function is being stopped")]
     Stopped,
+}
+
+impl InvokeError {
+    /// The error with the first line of the function's own text, for functions that are not
+    /// Tollgate's.
+    pub(crate) fn said(&self) -> String {
+        let text = match self {
+            Self::Function { error_message, .. } => error_message.lines().next(),
+            _ => None,
+        };
+        match text.filter(|text| !text.is_empty()) {
+            Some(text) => format!("{self}: {}", shortened(text, MAX_SAID)),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// A running function.

@@ -201,10 +201,20 @@ async fn only_tollgates_own_denials_are_explained_by_its_command_line() {
     let command = format!("PATH={} python3 {script}", std::env::var("PATH").unwrap());
     let other = Local::start(&["--authorizer-command", &command]);
     let url = format!("{}/x", other.text("api"));
-    let answer = other.http.get(url).header("authorization", "deny").send().await.unwrap();
-    assert_eq!(answer.status(), 403);
-    let lines = other.lines();
-    assert_eq!(lines, ["GET /x  403  7  the authorizer denies it  N ms"]);
+    for (token, status) in [("deny", 403), ("unauthorized", 401), ("fail", 500), ("allow", 200)] {
+        let answer = other.http.get(&url).header("authorization", token).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    // No line waits for a record, which only Tollgate's authorizer writes.
+    let failed = "the authorizer's result is of no use: the function answered with the error \
+                  `Exception`: the secret is missing";
+    let expected = [
+        "GET /x  403  7  the authorizer denies it  N ms",
+        "GET /x  401  the authorizer answers `Unauthorized`  N ms",
+        &format!("GET /x  500  {failed}  N ms"),
+        "GET /x  200  7  N ms",
+    ];
+    assert_eq!(other.lines(), expected);
 }
 
 /// True if this system restricts writes; an older Linux does not.

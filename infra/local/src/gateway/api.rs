@@ -25,6 +25,7 @@ use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, X_API_KEY, authorizer, customized, event,
     identity,
 };
+use crate::lambda::InvokeError;
 use crate::log::Report;
 
 mod connect;
@@ -278,25 +279,32 @@ impl Api {
         }
         let event = event::event(asked, identity);
         let id = Uuid::new_v4().to_string();
-        report.invocation = Some(id.clone());
+        // Other authorizers have no record to wait for, and their errors are their own to show.
+        report.invocation = self.options.explains.then(|| id.clone());
         let started = self.options.now.monotonic();
         let answer = (self.options.function)(id, event).await;
         if let Some(trace) = &mut report.trace {
             trace.authorizer = Some(self.options.now.monotonic().saturating_sub(started));
             trace.output = answer.as_ref().ok().cloned();
         }
+        let error = answer.as_ref().err().filter(|_| !self.options.explains);
+        let said = error.map(InvokeError::said);
         match authorizer::outcome(self.options.kind, answer) {
             Outcome::Grant(grant) => {
                 let grant = Arc::new(grant);
                 self.cache.insert(identity, Arc::clone(&grant)).await;
                 Ok(grant)
             }
-            Outcome::Unauthorized => Err(Refusal::Unauthorized),
+            Outcome::Unauthorized => {
+                report.reason = said.map(|_| "the authorizer answers `Unauthorized`".to_owned());
+                Err(Refusal::Unauthorized)
+            }
             Outcome::Failure(reason) => {
                 self.complain(report, format!("the authorizer could not be asked: {reason}"));
                 Err(Refusal::AuthorizerFailure)
             }
             Outcome::Configuration(reason) => {
+                let reason = said.unwrap_or(reason);
                 self.complain(report, format!("the authorizer's result is of no use: {reason}"));
                 Err(Refusal::AuthorizerConfiguration)
             }

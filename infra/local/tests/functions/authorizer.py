@@ -7,6 +7,8 @@ def handler(event):
     token = event["authorizationToken"]
     if token == "unauthorized":
         raise Exception("Unauthorized")
+    if token == "fail":
+        raise Exception("the secret is missing\nand more")
     effect = "Allow" if token == "allow" else "Deny"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
     return {

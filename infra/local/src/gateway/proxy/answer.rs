@@ -38,10 +38,8 @@ pub(super) fn response(
     is_binary: bool,
     answer: Result<Bytes, InvokeError>,
 ) -> Result<Response<Full<Bytes>>, Fault> {
-    let output = answer.map_err(|error| Fault {
-        refusal: Refusal::FunctionError,
-        reason: Some(error.to_string()),
-    })?;
+    let output = answer
+        .map_err(|error| Fault { refusal: Refusal::FunctionError, reason: Some(error.said()) })?;
     read(form, is_binary, &output).map_err(|what| Fault {
         refusal: Refusal::BadIntegration,
         reason: Some(format!("Malformed Lambda proxy response: {what}")),
