@@ -100,7 +100,11 @@ impl Examples {
         examples.connects = scope.allows(Kind::WebSocket, caller, "$connect");
         examples.limit = limit(setup, &first.config, caller, table).await;
         if allowed.is_none() {
-            examples.notes.push("no caller here may call anything: add one with --users".into());
+            let fix = match options.template.is_some() && setup.file.is_none() {
+                true => "anything by the demonstration's rules: name yours with --config",
+                false => "anything: add one with --users",
+            };
+            examples.notes.push(format!("no caller here may call {fix}"));
         }
         (examples.allowed, examples.denied) = (allowed, denied);
         examples

@@ -91,7 +91,7 @@ impl Expression {
                 .or_else(|| of_request(text, request))
                 .or_else(|| of_response(text, "integration.response."))
         };
-        part.map(|part| Self(vec![part])).ok_or_else(|| format!("the mapping `{text}`"))
+        part.map(|part| Self(vec![part])).ok_or_else(|| unread(text))
     }
 
     /// Reads a mapping of an HTTP API to a request.
@@ -112,7 +112,7 @@ impl Expression {
 
     /// Reads a text with variables in braces, or one variable alone.
     fn with_variables(text: &str, own: impl Fn(&str) -> Option<Part>) -> Result<Self, String> {
-        let wrong = || format!("the mapping `{text}`");
+        let wrong = || unread(text);
         let of = |name: &str| of_stage(name).or_else(|| own(name)).ok_or_else(wrong);
         if let Some(name) = text.strip_prefix('$').filter(|name| !name.starts_with('{')) {
             return Ok(Self(vec![of(name)?]));
@@ -201,6 +201,15 @@ impl Expression {
     /// The text for a request, where a value that it does not have leaves nothing.
     pub(super) fn fill(&self, values: &Values<'_>) -> Result<String, TooLong> {
         Ok(self.value(values)?.unwrap_or_default())
+    }
+}
+
+/// The reason for a mapping that is not served.
+fn unread(text: &str) -> String {
+    if text.is_empty() {
+        "a mapping of nothing".to_owned()
+    } else {
+        format!("the mapping `{text}`")
     }
 }
 

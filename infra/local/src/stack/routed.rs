@@ -165,6 +165,7 @@ fn stopped() -> Invoke {
 fn unserved(api: &Api, name: &str) -> String {
     match api.authorizers.get(name).map(|found| &found.kind) {
         Some(Err(reason)) => reason.clone(),
+        _ if name.is_empty() => "the authorization names no authorizer".to_owned(),
         None if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') => {
             format!("authorization by `{name}`")
         }

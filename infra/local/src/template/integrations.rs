@@ -14,6 +14,8 @@ use crate::gateway::{Address, Mapping, Payload, ResponseMappings};
 
 mod templates;
 
+/// The reason for an integration that names nothing to call.
+const NO_URI: &str = "the integration has no URI";
 /// The time-outs that API Gateway takes, in milliseconds, for a REST and for an HTTP API.
 const TIMEOUTS: (u64, u64, u64) = (50, 29_000, 30_000);
 
@@ -117,6 +119,7 @@ impl<'a> Found<'a> {
                 }
                 None => Err(match self.text(&["integrationSubtype"]) {
                     Some(subtype) => format!("the service integration `{subtype}` needs AWS"),
+                    None if uri.is_empty() => NO_URI.to_owned(),
                     None => format!("the integration of `{uri}`"),
                 }),
             },
@@ -133,7 +136,9 @@ impl<'a> Found<'a> {
                 self.check_method(family, place, notes);
                 self.custom(family, name)
             }
+            "aws" if uri.is_empty() => Err(NO_URI.to_owned()),
             "aws" => Err(format!("the service integration `{}` needs AWS", service(&uri))),
+            "" => Err("the integration has no type".to_owned()),
             other => Err(format!("integrations of the type `{other}`")),
         };
         served.unwrap_or_else(Integration::Unserved)
@@ -175,6 +180,9 @@ impl<'a> Found<'a> {
         text: String,
         notes: &mut Vec<String>,
     ) -> Result<Address, String> {
+        if text.is_empty() {
+            return Err(NO_URI.to_owned());
+        }
         let is_http = text.starts_with("http://") || text.starts_with("https://");
         if !is_http || text.contains("${") {
             return Err(format!("`{text}` is not an address"));

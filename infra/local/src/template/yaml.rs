@@ -39,6 +39,9 @@ pub(super) fn parse(text: &str) -> Result<Document, String> {
         checked = check(&text);
     }
     let notes = checked.map_err(|fault| match fault {
+        Fault::Scan(error) if error.info() == "invalid indentation in quoted scalar" => {
+            format!("{error}: indent the lines that continue the text in quotes")
+        }
         Fault::Scan(error) => error.to_string(),
         Fault::Refused(reason) => reason,
     })?;
@@ -106,6 +109,12 @@ fn check(text: &str) -> Result<Vec<String>, Fault> {
                         "`{name}` is defined a second time in line {line}: the last one counts"
                     ));
                 }
+            }
+            if !*is_value && !matches!(event, Event::Scalar(..)) {
+                return refused(format!(
+                    "a member's name in line {line} must be a text or a number: put a value in \
+                     braces in quotes"
+                ));
             }
             *is_value = !*is_value;
         }

@@ -119,6 +119,15 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
         ),
         (r#"{"type": "http", "uri": "ftp://a"}"#, "`ftp://a` is not an address"),
         (r#"{"type": "aws", "uri": "arn:aws:apigateway:x:sqs:path/1/q"}"#, "the service integ"),
+        ("{}", "the integration has no type"),
+        (r#"{"type": "aws"}"#, "the integration has no URI"),
+        (r#"{"type": "aws_proxy"}"#, "the integration has no URI"),
+        (r#"{"type": "http_proxy"}"#, "the integration has no URI"),
+        (
+            r#"{"type": "http_proxy", "uri": "http://a.example", "requestParameters":
+                {"integration.request.header.a": ""}}"#,
+            "a mapping of nothing",
+        ),
     ] {
         let (route, _) = method(integration);
         let Integration::Unserved(found) = &route.integration else { panic!("{integration}") };

@@ -166,6 +166,9 @@ Resources:
     assert_eq!(template.notes[0], note);
     let error = |text: &str| read_text(text, &[]).unwrap_err().to_string();
     assert!(error("a: {<<: {b: 1}}").contains("a merge key `<<` in line 1"));
+    assert!(error("a:\n  - {{x}}").contains("a member's name in line 2 must be a text"));
+    let quoted = error("a: \"long\nand more\"\nb: 1");
+    assert!(quoted.contains("indent the lines that continue the text in quotes"), "{quoted}");
     assert!(error("a: b: c").contains("is not a template"));
 }
 
