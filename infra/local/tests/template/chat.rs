@@ -252,7 +252,8 @@ async fn lines_tell_of_messages_calls_faults_and_of_tls() {
     assert_eq!(until("WS tell"), "WS tell  message of 30 bytes");
     socket.ask(r#"{"message": "tell"}"#).await;
     let line = until("WS tell");
-    assert!(line.ends_with("the function answered with the error `TypeError`"), "{line}");
+    let reason = "the function answered with the error `TypeError`: data is not a text";
+    assert!(line.ends_with(reason), "{line}");
     socket.close().await;
     assert_eq!(until("WS $disconnect"), "WS $disconnect  closed by the caller");
     let http = url.replace("ws:", "http:");
