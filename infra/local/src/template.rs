@@ -113,27 +113,33 @@ impl Template {
             api.routes.sort_by(|one, other| one.key.cmp(&other.key));
             template.notes.extend(guard::keep_asked(api));
             template.notes.extend(defined_twice(api));
+            template.notes.extend(guard::close_beside_unread(api));
         }
         Ok(template)
     }
 }
 
 /// Names the routes that an API has more than once, also under another parameter's name.
-fn defined_twice(api: &Api) -> Vec<String> {
-    let mut firsts: BTreeMap<String, &Route> = BTreeMap::new();
+///
+/// The first one gets the guards of the others, so that none of them is open.
+fn defined_twice(api: &mut Api) -> Vec<String> {
+    let mut firsts: BTreeMap<String, usize> = BTreeMap::new();
     let mut notes = BTreeSet::new();
-    for route in &api.routes {
-        let Some(first) = firsts.get(&shape(&route.key)) else {
-            firsts.insert(shape(&route.key), route);
-            continue;
-        };
+    for at in 0..api.routes.len() {
+        let (before, rest) = api.routes.split_at_mut(at);
+        let Some(route) = rest.first() else { break };
+        let first = *firsts.entry(shape(&route.key)).or_insert(at);
+        let Some(first) = before.get_mut(first) else { continue };
         let other = if first.key == route.key {
             "the route is defined more than once".to_owned()
         } else {
             format!("{} is the same route", route.key)
         };
+        first.authorizer = first.authorizer.take().or(route.authorizer.clone());
+        first.needs_key |= route.needs_key;
         notes.insert(format!(
-            "{}: {}: {other}, which API Gateway refuses: the first by its logical id counts here",
+            "{}: {}: {other}, which API Gateway refuses: the first counts here, with the guards of \
+             all",
             api.name, first.key
         ));
     }

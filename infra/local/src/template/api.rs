@@ -24,6 +24,8 @@ pub(crate) struct Api {
     pub(crate) binary_types: Vec<String>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
     pub(crate) routes: Vec<Route>,
+    /// The key of the route that API Gateway makes for a `Target`.
+    pub(super) quick: Option<String>,
     /// True if a resource names its stage.
     pub(super) has_stage: bool,
     /// True if the template has the API itself, and not only parts that it adds to one.
@@ -51,6 +53,7 @@ impl Api {
             binary_types: Vec::new(),
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
+            quick: None,
             has_stage: false,
             is_here: false,
             events: Events::default(),

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::api::OTHER_FORM;
 use super::text::text_of;
-use super::{Api, Family};
+use super::{Api, Family, Integration, Route};
+use crate::gateway;
 
 /// The name of a guard with `AuthorizerId` alone.
 const UNTYPED: &str = "AuthorizerId without AuthorizationType";
@@ -77,6 +78,33 @@ pub(super) fn keep_asked(api: &mut Api) -> Vec<String> {
         Some(format!("{}: no {what} is asked for at {first}{more}: {reason}", api.name))
     };
     [("API key", keys), ("authorizer", authorizers)].into_iter().filter_map(note).collect()
+}
+
+/// Closes open routes that could take the requests of a guarded one whose key is not a route.
+pub(super) fn close_beside_unread(api: &mut Api) -> Vec<String> {
+    if api.family == Family::WebSocket {
+        return Vec::new();
+    }
+    let is_unread = |route: &&Route| {
+        (route.authorizer.is_some() || route.needs_key)
+            && gateway::Route::parse(&route.key).is_err()
+    };
+    let Some(unread) = api.routes.iter().find(is_unread).map(|route| route.key.clone()) else {
+        return Vec::new();
+    };
+    let mut notes = Vec::new();
+    for route in &mut api.routes {
+        let is_open = route.authorizer.is_none() && !route.needs_key;
+        if is_open && (route.key == "$default" || route.key.ends_with("+}")) {
+            let reason = format!("it could take the requests of the guarded `{unread}`");
+            notes.push(format!(
+                "{}: {}: answers 501: {reason}, which is not a route",
+                api.name, route.key
+            ));
+            route.integration = Integration::Unserved(reason);
+        }
+    }
+    notes
 }
 
 /// A part of an authorizer as a text; `None` if it is missing or null.

@@ -11,13 +11,11 @@ use super::authorizer::Wanted;
 use super::declared::Declared;
 use super::gateway_response::gateway_response;
 use super::guard;
-use super::route::{self, ELSEWHERE, NO_INTEGRATION, Target};
+use super::route::{self, ANY, ELSEWHERE, NO_INTEGRATION, Target};
 use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, KeySource};
 
-/// The member of a path that is every method.
-const ANY: &str = "x-amazon-apigateway-any-method";
 /// The members of a path that are not methods.
 const OTHERS: [&str; 6] = ["$ref", "summary", "description", "servers", "parameters", SECURITY];
 const SECURITY: &str = "security";

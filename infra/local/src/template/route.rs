@@ -12,8 +12,12 @@ pub(super) const NO_INTEGRATION: &str = "the method has no integration";
 /// The reason of a path whose methods are not in the definition itself.
 pub(super) const ELSEWHERE: &str = "the path is defined elsewhere";
 
+/// The member of a definition's path that is every method.
+pub(super) const ANY: &str = "x-amazon-apigateway-any-method";
+
 /// The key of a method and a path, which a REST API has without a slash at its end.
 pub(super) fn key(family: Family, method: &str, path: &str) -> String {
+    let method = if method.eq_ignore_ascii_case(ANY) { "ANY" } else { method };
     let path = match path.trim_end_matches('/') {
         short if family == Family::Rest && !short.is_empty() => short,
         _ => path,

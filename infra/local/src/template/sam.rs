@@ -188,7 +188,7 @@ pub(super) fn events(
         if is_second {
             notes.push(format!("{place}: two events make the route{}", defined::twice(api.events)));
         }
-        if is_there && matches!(api.events, Events::Make | Events::Nothing) {
+        if is_there && api.events == Events::Nothing {
             continue;
         }
         let auth = properties.get("Auth");

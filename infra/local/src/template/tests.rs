@@ -10,6 +10,7 @@ use crate::gateway::{
     Expression, IntegrationResponse, Kind, Mapping, Payload, ResponseMappings, Templates,
 };
 
+mod beside;
 mod bounds;
 mod declared;
 mod functions;

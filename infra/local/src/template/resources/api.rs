@@ -67,6 +67,7 @@ pub(super) fn read(
         let found = json!({"type": kind, "uri": target, "payloadFormatVersion": "2.0"});
         let place = format!("{}: {key}", api.name);
         let target = Target::read(family, &place, &found, &mut template.notes);
+        api.quick = Some(key.clone());
         api.routes.push(Route::new(key, None, false, target));
     }
     if let Some(found) = properties.get("CorsConfiguration").filter(|_| family == Family::Http) {

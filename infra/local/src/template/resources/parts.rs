@@ -116,6 +116,16 @@ pub(super) fn add(
                 api.variables = texts(described.and_then(|found| found.get("Variables")));
             }
         }
+        "AWS::ApiGatewayV2::ApiGatewayManagedOverrides" => {
+            if properties.get("Integration").is_some() || properties.get("Stage").is_some() {
+                notes.push(format!("{}: only its `Route` is read here", resource.name));
+            }
+            let Some(own) = properties.get("Route") else { return };
+            let (authorizer, _) = guards(own, &resource.name, notes);
+            let quick = api.quick.clone();
+            let made = api.routes.iter_mut().filter(|route| Some(&route.key) == quick.as_ref());
+            made.for_each(|route| route.authorizer.clone_from(&authorizer));
+        }
         "AWS::ApiGateway::GatewayResponse" => {
             let name = text("ResponseType").unwrap_or_default();
             let response = gateway_response(&api.name, &name, properties, notes);

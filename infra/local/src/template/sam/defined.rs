@@ -22,7 +22,10 @@ pub(super) fn is_elsewhere(api: &Api, key: &str) -> bool {
 /// The rest of a note on a route that two events make.
 pub(super) fn twice(events: Events) -> &'static str {
     match events {
-        Events::Make => ", which SAM refuses: the first function by its logical id has it here",
+        Events::Make => {
+            ", which SAM refuses: the first function by its logical id has it here, with the guards \
+             of both"
+        }
         Events::Replace => ", which answers 501: which of them counts on AWS is not known here",
         _ => ": the first function by its logical id has it here, with the guards of both",
     }
@@ -93,7 +96,13 @@ pub(super) fn add(
         let found = api.routes.iter().find(|route| route.key == key);
         found.map(|route| (route.authorizer.clone(), route.needs_key))
     };
-    let known = api.sam.own.get(key).cloned().or_else(known).filter(|_| !is_replaced);
+    let known = api
+        .sam
+        .own
+        .get(key)
+        .cloned()
+        .or_else(known)
+        .filter(|_| !is_replaced && api.events != Events::Make);
     let (own, needs_key) = match known {
         Some((other, needs)) => (both(other, own), needs.then_some(true).or(needs_key)),
         None => (own, needs_key),
@@ -110,6 +119,9 @@ pub(super) fn add(
         let lacks = events == Events::Add && is_unserved(route, NO_INTEGRATION);
         if is_refused || lacks || events == Events::Replace {
             *route = made.clone();
+        } else if events == Events::Make {
+            route.authorizer = route.authorizer.take().or_else(|| made.authorizer.clone());
+            route.needs_key |= made.needs_key;
         } else {
             route.authorizer.clone_from(&made.authorizer);
             route.needs_key = made.needs_key;

@@ -35,9 +35,9 @@ Resources:
         template.notes,
         [
             "ServerlessHttpApi: GET /x: two events make the route, which SAM refuses: the first \
-             function by its logical id has it here",
+             function by its logical id has it here, with the guards of both",
             "Api: GET /: the route is defined more than once, which API Gateway refuses: the first \
-             by its logical id counts here",
+             counts here, with the guards of all",
         ]
     );
     let first = &template.apis[1].routes[0];
@@ -63,7 +63,7 @@ Resources:
     )
     .unwrap();
     let note = "Api: GET /p/{id}: GET /p/{x} is the same route, which API Gateway refuses: the first \
-                by its logical id counts here";
+                counts here, with the guards of all";
     assert!(template.notes.iter().any(|other| other == note), "{:?}", template.notes);
     let same = template.notes.iter().filter(|other| other.contains("the same route"));
     assert_eq!(same.count(), 1);
