@@ -1,6 +1,6 @@
 //! APIs of a template, with their authorizers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -144,4 +144,10 @@ pub(super) struct SamSettings {
     pub(super) needs_key_for_preflights: bool,
     /// The authorizers of routes without the default, and `true` for those that need a key.
     pub(super) own: BTreeMap<String, (Option<String>, bool)>,
+    /// The guards at the definition's root, for the routes without `security` of their own.
+    pub(super) root: (Option<String>, bool),
+    /// The routes whose operation has `security` of its own, also an empty one.
+    pub(super) listed: BTreeSet<String>,
+    /// True if a key alone is `security` too, as it is not for an HTTP API.
+    pub(super) has_keys: bool,
 }

@@ -56,14 +56,15 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
         api.responses.insert(name.clone(), response);
     }
     api.cors = document.get("x-amazon-apigateway-cors").map(cors);
-    let is_set = |of: &Value| of.get(SECURITY).is_some_and(|found| !found.is_null());
-    if api.family == Family::Http && is_set(document) {
+    if api.family == Family::Http && security(document).is_some() {
         notes.push(format!(
             "{}: the document's `security` guards here; that an HTTP API takes it is not confirmed: \
              set it at each method",
             api.name
         ));
     }
+    let root = security(document);
+    api.sam.root = guards(api, &[document], root, is_key);
     let paths = document.get("paths");
     if let Some(unknown) = paths.and_then(Value::as_str) {
         api.routes.extend(unknown_routes(api.family, unknown));
@@ -74,7 +75,7 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
             continue;
         }
-        if is_set(item) {
+        if security(item).is_some() {
             notes.push(format!(
                 "{}: {path}: its `security` guards here; OpenAPI has none for a path: set it at each \
                  method",
@@ -95,7 +96,14 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             } else {
                 route::key(api.family, &verb, path)
             };
-            let (authorizer, needs_key) = guards(api, [operation, item, document], is_key);
+            let places = [operation, item, document];
+            let own = security(operation).or_else(|| security(item));
+            let (authorizer, needs_key) = guards(api, &places, own.or(root), is_key);
+            if !api.sam.own.contains_key(&key) {
+                let found = guards(api, &places, own, is_key);
+                api.sam.own.insert(key.clone(), found);
+                api.sam.listed.extend(own.map(|_| key.clone()));
+            }
             let target = match operation.get("x-amazon-apigateway-integration") {
                 _ if has_capitals(method) => Target::missing(&format!(
                     "the name of the method `{method}` is not in lower case"
@@ -128,17 +136,25 @@ pub(super) fn unknown_routes(family: Family, reason: &str) -> Vec<Route> {
     keys.iter().map(route).collect()
 }
 
-/// The authorizer and the key that an operation asks for: all of its requirements together, or those of
-/// the next of `places`, which are the operation, its path and the document.
+/// The `security` of an operation, a path or a document.
+fn security(of: &Value) -> Option<&Value> {
+    of.get(SECURITY).filter(|found| !found.is_null())
+}
+
+/// The authorizer and the key that an operation asks for: all requirements of its `security` together,
+/// and `x-amazon-apigateway-auth` of the first of `places` that has it.
 ///
 /// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer. So
 /// are several, because only one can be asked.
-fn guards(api: &Api, places: [&Value; 3], is_key: impl Fn(&str) -> bool) -> (Option<String>, bool) {
-    let first =
-        |name: &str| places.iter().filter_map(|of| of.get(name)).find(|found| !found.is_null());
+fn guards(
+    api: &Api,
+    places: &[&Value],
+    security: Option<&Value>,
+    is_key: impl Fn(&str) -> bool,
+) -> (Option<String>, bool) {
+    let mut auths = places.iter().filter_map(|of| of.get("x-amazon-apigateway-auth"));
     let mut guards = BTreeSet::new();
-    guards.extend(first("x-amazon-apigateway-auth").and_then(iam));
-    let security = first(SECURITY);
+    guards.extend(auths.find(|found| !found.is_null()).and_then(iam));
     let is_list = security.is_none_or(Value::is_array);
     guards.extend(security.filter(|_| !is_list).map(unknown));
     let mut needs_key = false;

@@ -100,6 +100,7 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     let default = guard::name(auth.and_then(|auth| auth.get("DefaultAuthorizer")));
     let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
     notes.extend(guard::note(&api.name, "Auth.ApiKeyRequired", needs_key));
+    let SamSettings { own, root, listed, .. } = std::mem::take(&mut api.sam);
     api.sam = SamSettings {
         default_authorizer: default.or(unknown),
         needs_key: guard::is_needed(needs_key),
@@ -109,7 +110,10 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
             && of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref() != Some("false"),
         needs_key_for_preflights: of_auth("AddApiKeyRequiredToCorsPreflight").as_deref()
             != Some("false"),
-        own: BTreeMap::new(),
+        own,
+        root,
+        listed,
+        has_keys: api.family == Family::Rest,
     };
     let responses = properties.get("GatewayResponses").and_then(Value::as_object);
     for (name, response) in responses.into_iter().flatten() {
@@ -121,16 +125,16 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     }
     let Api { routes, sam, .. } = api;
     for route in routes {
-        let own = route.authorizer.take();
-        sam.own.entry(route.key.clone()).or_insert((own.clone(), route.needs_key));
-        let (authorizer, needs_key) = sam.guards(&route.key, own, None);
-        route.authorizer = authorizer;
-        route.needs_key |= needs_key;
+        let found = || (route.authorizer.take(), route.needs_key);
+        let (own, needs_key) = sam.own.entry(route.key.clone()).or_insert_with(found).clone();
+        let needs_key = needs_key.then_some(true);
+        (route.authorizer, route.needs_key) = sam.guards(&route.key, own, needs_key);
     }
 }
 
 impl SamSettings {
-    /// Returns a route's authorizer, and true if it needs a key. Its own settings come first.
+    /// Returns a route's authorizer, and true if it needs a key. Its own settings come first, then
+    /// the API's; the guards at the definition's root are for a route that has neither.
     fn guards(
         &self,
         key: &str,
@@ -141,8 +145,14 @@ impl SamSettings {
         let has_default = self.guards_preflights || !is_preflight;
         let default = self.default_authorizer.clone().filter(|_| has_default);
         let needs_all = self.needs_key && (self.needs_key_for_preflights || !is_preflight);
-        let authorizer = own.or(default).filter(|name| name != "NONE");
-        (authorizer, needs_key.unwrap_or(needs_all))
+        let authorizer = own.or(default);
+        let needs_key = needs_key.unwrap_or(needs_all);
+        let has_security = authorizer.is_some() || (needs_key && self.has_keys);
+        if !has_security && !self.listed.contains(key) {
+            let (authorizer, root_needs_key) = self.root.clone();
+            return (authorizer, root_needs_key || needs_key);
+        }
+        (authorizer.filter(|name| name != "NONE"), needs_key)
     }
 }
 

@@ -22,6 +22,7 @@ mod parameters;
 mod refused;
 mod sam;
 mod sam_events;
+mod sam_root;
 mod staged;
 mod stored;
 mod tables;

@@ -75,19 +75,29 @@ pub(in crate::template) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
         let target = Target::new(integration, Payload::V2, None);
         added.push(Route::new(key, authorizer, needs_key, target));
     }
-    let names = |guarded: bool, setting: &str| {
+    let names = |guarded: bool, remedy: &str| {
         guarded.then(|| {
             format!(
-                "{}: preflight requests need what browsers do not send with them: set \
-                 `Auth.{setting}: false`",
+                "{}: preflight requests need what browsers do not send with them: {remedy}",
                 api.name
             )
         })
     };
     let is_guarded = added.iter().any(|route| route.authorizer.is_some());
-    notes.extend(names(is_guarded, "AddDefaultAuthorizerToCorsPreflight"));
     let needs_key = added.iter().any(|route| route.needs_key);
-    notes.extend(names(needs_key, "AddApiKeyRequiredToCorsPreflight"));
+    let has_default = api.sam.default_authorizer.is_some() && api.sam.guards_preflights;
+    let has_key = api.sam.needs_key && api.sam.needs_key_for_preflights;
+    for (guarded, remedy) in [
+        (is_guarded && has_default, "set `Auth.AddDefaultAuthorizerToCorsPreflight: false`"),
+        (needs_key && has_key, "set `Auth.AddApiKeyRequiredToCorsPreflight: false`"),
+        (
+            (is_guarded && !has_default) || (needs_key && !has_key),
+            "the definition's `security` is for them too: add a method OPTIONS with `security: []` \
+             to its paths",
+        ),
+    ] {
+        notes.extend(names(guarded, remedy));
+    }
     api.routes.extend(added);
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The authorizers `Mine` and `Other`, and a function with these events.
-fn with_events(api: &str, events: &str) -> Template {
+pub(super) fn with_events(api: &str, events: &str) -> Template {
     let auth =
         "Authorizers: {Mine: {FunctionArn: !GetAtt F.Arn}, Other: {FunctionArn: !GetAtt F.Arn}}";
     let api = api.replace("AUTH", auth);
@@ -20,7 +20,7 @@ Resources:
 }
 
 /// An event of the API `X`; `more` is the rest of its properties.
-fn event(name: &str, kind: &str, method: &str, path: &str, more: &str) -> String {
+pub(super) fn event(name: &str, kind: &str, method: &str, path: &str, more: &str) -> String {
     let id = if kind == "Api" { "RestApiId" } else { "ApiId" };
     let properties = format!("{{{id}: !Ref X, Path: {path}, Method: {method}, {more}}}");
     format!("{name}: {{Type: {kind}, Properties: {properties}}}, ")
@@ -42,7 +42,7 @@ fn guards(template: &Template) -> BTreeMap<&str, String> {
     api.routes.iter().map(|route| (route.key.as_str(), shown(route))).collect()
 }
 
-fn check(template: &Template, expected: &[(&str, &str)]) {
+pub(super) fn check(template: &Template, expected: &[(&str, &str)]) {
     let expected: BTreeMap<&str, String> =
         expected.iter().map(|(key, guard)| (*key, (*guard).to_owned())).collect();
     assert_eq!(guards(template), expected, "{:?}", template.notes);
@@ -52,7 +52,7 @@ const PROXY: &str = "x-amazon-apigateway-integration: {type: aws_proxy, httpMeth
                      payloadFormatVersion: '1.0', uri: 'arn:aws:lambda:x:1:function:Def'}";
 
 /// A definition of methods, each with a path and the members of its operation.
-fn definition(methods: &[(&str, &str, &str)]) -> String {
+pub(super) fn definition(methods: &[(&str, &str, &str)]) -> String {
     let path = |(method, path, more): &(&str, &str, &str)| {
         format!("{path}: {{{method}: {{{PROXY}{more}}}}}")
     };
