@@ -21,11 +21,12 @@ use crate::gateway::Payload;
 mod authorizer;
 mod cors;
 mod defined;
+mod written;
 
 use authorizer::authorizer;
 use cors::cors;
 pub(super) use cors::preflights;
-pub(super) use defined::close_functions;
+pub(super) use written::as_written;
 
 /// Merges a section of `Globals` into a resource's properties.
 pub(super) fn merge(global: Option<&Value>, own: &Value) -> Value {
@@ -88,10 +89,6 @@ fn events_of(resource: &Resource) -> impl Iterator<Item = &Value> {
 pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<String>) {
     let properties = &resource.properties;
     let auth = properties.get("Auth");
-    // A text stands for what is not known here: an authorizer that is not there.
-    let is_known = |auth: &&Value| auth.is_object() || auth.is_null();
-    let unknown = auth.filter(|auth| !is_known(auth));
-    let unknown = unknown.map(|auth| text_of(auth).unwrap_or_else(|| OTHER_FORM.to_owned()));
     let authorizers = auth.and_then(|auth| auth.get("Authorizers")).and_then(Value::as_object);
     for (name, found) in authorizers.into_iter().flatten() {
         api.authorizers.insert(name.clone(), authorizer(api.family, found));
@@ -99,10 +96,9 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
     let default = guard::name(auth.and_then(|auth| auth.get("DefaultAuthorizer")));
     let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
-    notes.extend(guard::note(&api.name, "Auth.ApiKeyRequired", needs_key));
     let SamSettings { own, root, listed, .. } = std::mem::take(&mut api.sam);
     api.sam = SamSettings {
-        default_authorizer: default.or(unknown),
+        default_authorizer: default.or_else(|| unknown(auth)),
         needs_key: guard::is_needed(needs_key),
         cors: None,
         // SAM gives the OPTIONS methods of an HTTP API no default authorizer.
@@ -130,6 +126,12 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         let needs_key = needs_key.then_some(true);
         (route.authorizer, route.needs_key) = sam.guards(&route.key, own, needs_key);
     }
+}
+
+/// The guard of an `Auth` that is not an object: an authorizer that is not there.
+fn unknown(auth: Option<&Value>) -> Option<String> {
+    let name = guard::name(auth.filter(|auth| !auth.is_object()))?;
+    Some(if name == "NONE" { OTHER_FORM.to_owned() } else { name })
 }
 
 impl SamSettings {
@@ -206,11 +208,9 @@ pub(super) fn events(
             continue;
         }
         let own = guard::name(auth.and_then(|auth| auth.get("Authorizer")));
-        // One that is not an object guards all the same.
-        let own = own.or_else(|| guard::name(auth.filter(|auth| !auth.is_object())));
+        let own = own.or_else(|| unknown(auth));
         let own = if is_unknown { Some(OTHER_FORM.to_owned()) } else { own };
         let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
-        notes.extend(guard::note(&place, "ApiKeyRequired", needs_key));
         let needs_key = needs_key.filter(|it| !it.is_null()).map(|it| guard::is_needed(Some(it)));
         let own = own.or_else(|| defined::named_default(api, auth));
         // SAM's own default is 2.0.

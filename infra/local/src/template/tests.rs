@@ -29,6 +29,7 @@ mod tables;
 mod unknown;
 mod unserved;
 mod web_socket;
+mod written;
 
 fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ pub(super) fn resources(
 ) -> Result<Vec<Resource>, Error> {
     let notes = &mut template.notes;
     let mut lacks = Lacks::default();
-    let globals = globals(resolver, &mut lacks)?;
+    let globals = globals(resolver, &mut lacks, notes)?;
     let all = resolver.template.get("Resources").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
@@ -35,7 +35,8 @@ pub(super) fn resources(
             Err(error) => return Err(error.at(name, "Condition")),
         }
         let empty = Value::Object(Map::new());
-        let properties = resource.get("Properties").unwrap_or(&empty);
+        let written = resource.get("Properties").unwrap_or(&empty);
+        let properties = written;
         let included =
             properties.get(TRANSFORM).map(|_| resolver.resolve(properties)).transpose()?;
         let included = included.flatten();
@@ -44,9 +45,8 @@ pub(super) fn resources(
         }
         let properties = included.as_ref().unwrap_or(properties);
         let includes = properties.pointer(&format!("/DefinitionBody/{TRANSFORM}")).is_some();
-        let written = properties;
         let mut properties = members(resolver, kind, properties, &mut lacks)?;
-        notes.extend(sam::close_functions(name, written, &mut properties));
+        notes.extend(sam::as_written(name, written, &mut properties));
         let section = kind.strip_prefix("AWS::Serverless::");
         let global = section.and_then(|section| globals.get(section));
         global.map(|global| resolver.copy(global)).transpose()?;
@@ -89,12 +89,18 @@ fn unread(name: &str, kind: &str, resource: &Value) -> Option<String> {
 }
 
 /// SAM's settings for every resource of a kind.
-fn globals(resolver: &Resolver<'_>, lacks: &mut Lacks) -> Result<Value, Error> {
+fn globals(
+    resolver: &Resolver<'_>,
+    lacks: &mut Lacks,
+    notes: &mut Vec<String>,
+) -> Result<Value, Error> {
     let sections = resolver.template.get("Globals").and_then(Value::as_object);
     let mut globals = Map::new();
     for (section, found) in sections.into_iter().flatten() {
         resolver.at(&format!("Globals.{section}"));
-        let found = members(resolver, section, found, lacks)?;
+        let written = found;
+        let mut found = members(resolver, section, found, lacks)?;
+        notes.extend(sam::as_written(&format!("Globals.{section}"), written, &mut found));
         // An API's own settings would replace what is not known, and leave its routes open.
         let unknown = guard::name(found.get("Auth").filter(|auth| !auth.is_object()));
         if let Some(unknown) = unknown.filter(|_| lacks.parameters.is_empty()) {

@@ -1,6 +1,6 @@
 //! Events for routes that an API's definition may have, and events that SAM refuses.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::template::api::{Events, OTHER_FORM};
 use crate::template::route::{ELSEWHERE, NO_INTEGRATION, Target};
@@ -138,52 +138,4 @@ fn both(definition: Option<String>, event: Option<String>) -> Option<String> {
         (Some(one), Some(other)) if one == "NONE" => Some(other),
         (Some(one), Some(other)) => Some(format!("{one} and {other}")),
     }
-}
-
-/// Closes routes whose event has a function in `Auth`: SAM does not evaluate it.
-///
-/// SAM refuses it as an authorizer, and takes it for true in `ApiKeyRequired`.
-pub(in crate::template) fn close_functions(
-    resource: &str,
-    written: &Value,
-    evaluated: &mut Value,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    let events = written.get("Events").and_then(Value::as_object);
-    for (name, event) in events.into_iter().flatten() {
-        let Some(written) = event.pointer("/Properties/Auth") else { continue };
-        let event = evaluated.get_mut("Events").and_then(|events| events.get_mut(name));
-        let properties = event.and_then(|event| event.get_mut("Properties"));
-        let Some(properties) = properties.and_then(Value::as_object_mut) else { continue };
-        let mut note = |member: &str, function: &str, effect: &str| {
-            notes.push(format!(
-                "{resource}.{name}: SAM does not evaluate `{function}` in `{member}`: {effect}"
-            ));
-        };
-        if let Some(function) = function(written) {
-            note("Auth", function, "a route that it guards answers 501");
-            let guard = json!({"Authorizer": format!("{function} in Auth")});
-            properties.insert("Auth".to_owned(), guard);
-            continue;
-        }
-        let Some(auth) = properties.get_mut("Auth").and_then(Value::as_object_mut) else {
-            continue;
-        };
-        if let Some(function) = written.get("Authorizer").and_then(function) {
-            note("Auth.Authorizer", function, "a route that it guards answers 501");
-            auth.insert("Authorizer".to_owned(), json!(format!("{function} in Authorizer")));
-        }
-        if let Some(function) = written.get("ApiKeyRequired").and_then(function) {
-            note("Auth.ApiKeyRequired", function, "it counts as `true`");
-            auth.insert("ApiKeyRequired".to_owned(), json!(true));
-        }
-    }
-    notes
-}
-
-/// The function that a value is, unless SAM evaluates it itself.
-fn function(written: &Value) -> Option<&str> {
-    let only = written.as_object().filter(|map| map.len() == 1)?;
-    let name = only.keys().next()?;
-    (name.starts_with("Fn::") && name != "Fn::FindInMap").then_some(name)
 }
