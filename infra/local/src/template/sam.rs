@@ -95,6 +95,9 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     }
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
     let default = guard::name(auth.and_then(|auth| auth.get("DefaultAuthorizer")));
+    // SAM refuses `NONE` beside authorizers.
+    let is_refused = |name: &String| name == "NONE" && !api.authorizers.is_empty();
+    let default = default.map(|name| if is_refused(&name) { OTHER_FORM.to_owned() } else { name });
     let needs_key = auth.and_then(|auth| auth.get("ApiKeyRequired"));
     let SamSettings { own, root, listed, .. } = std::mem::take(&mut api.sam);
     api.sam = SamSettings {

@@ -18,7 +18,15 @@ pub(in crate::template) fn as_written(
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(auth) = evaluated.get_mut("Auth").and_then(Value::as_object_mut) {
-        settings(place, &OF_API, written.get("Auth"), auth, &mut notes);
+        let written = written.get("Auth");
+        let default = written.and_then(|written| written.get("DefaultAuthorizer"));
+        // SAM knows the value of a `Ref` to a parameter here.
+        if let Some(function) = default.and_then(function).filter(|name| *name != "Ref") {
+            notes.push(refused(place, function, "Auth.DefaultAuthorizer"));
+            let guard = format!("{function} in DefaultAuthorizer");
+            auth.insert("DefaultAuthorizer".to_owned(), json!(guard));
+        }
+        settings(place, &OF_API, written, auth, &mut notes);
     }
     let events = evaluated.get_mut("Events").and_then(Value::as_object_mut);
     for (name, event) in events.into_iter().flatten() {
@@ -38,15 +46,9 @@ fn of_event(
     properties: &mut Map<String, Value>,
     notes: &mut Vec<String>,
 ) {
-    let mut close = |member: &str, function: &str| {
-        notes.push(format!(
-            "{place}: SAM does not evaluate `{function}` in `{member}`: a route that it guards \
-             answers 501"
-        ));
-    };
     // `Ref` gives a text, which guards all the same, or nothing.
     if let Some(function) = written.and_then(function).filter(|name| *name != "Ref") {
-        close("Auth", function);
+        notes.push(refused(place, function, "Auth"));
         let guard = json!({"Authorizer": format!("{function} in Auth")});
         properties.insert("Auth".to_owned(), guard);
         return;
@@ -54,10 +56,17 @@ fn of_event(
     let Some(auth) = properties.get_mut("Auth").and_then(Value::as_object_mut) else { return };
     let authorizer = written.and_then(|written| written.get("Authorizer"));
     if let Some(function) = authorizer.and_then(function) {
-        close("Auth.Authorizer", function);
+        notes.push(refused(place, function, "Auth.Authorizer"));
         auth.insert("Authorizer".to_owned(), json!(format!("{function} in Authorizer")));
     }
     settings(place, &OF_EVENT, written, auth, notes);
+}
+
+fn refused(place: &str, function: &str, member: &str) -> String {
+    format!(
+        "{place}: SAM does not evaluate `{function}` in `{member}`: a route that it guards answers \
+         501"
+    )
 }
 
 /// Replaces settings by `true` or `false`, and names those that become `true` by it.

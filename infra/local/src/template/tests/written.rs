@@ -139,6 +139,11 @@ fn none_that_sam_refuses_opens_nothing() {
         let guard = route(&template, "GET /a").authorizer.clone();
         assert!(guard.is_some_and(|name| name != "Mine"), "{auth}");
     }
+    let of_api = |name: &str| format!("{{DefaultAuthorizer: {name}, {mine}}}");
+    for auth in [of_api("NONE"), of_api("!Ref None"), of_api("!If [Never, Mine, NONE]")] {
+        let guard = route(&with("", &auth, &event("")), "GET /a").authorizer.clone();
+        assert!(guard.is_some_and(|name| name != "Mine"), "{auth}");
+    }
     for auth in ["NONE", "!Ref None"] {
         let guard = route(&with("", auth, &event("")), "GET /a").authorizer.clone();
         assert!(guard.is_some(), "{auth}");
