@@ -75,7 +75,12 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
             continue;
         }
-        if security(item).is_some() {
+        // OpenAPI has none for a path, so that it opens nothing.
+        let of_path = security(item).filter(|found| {
+            let (name, needs_key) = guards(api, &[], Some(found), is_key);
+            name.is_some_and(|name| name != "NONE") || (needs_key && root.is_none())
+        });
+        if of_path.is_some() {
             notes.push(format!(
                 "{}: {path}: its `security` guards here; OpenAPI has none for a path: set it at each \
                  method",
@@ -97,11 +102,16 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
                 route::key(api.family, &verb, path)
             };
             let places = [operation, item, document];
-            let own = security(operation).or_else(|| security(item));
+            let own = security(operation).or(of_path);
             let (authorizer, needs_key) = guards(api, &places, own.or(root), is_key);
             if !api.sam.own.contains_key(&key) {
-                let found = guards(api, &places, own, is_key);
-                api.sam.own.insert(key.clone(), found);
+                let (mut name, needs_key) = guards(api, &places, own, is_key);
+                // SAM gives an operation of an HTTP API with any entry no default authorizer.
+                let list = security(operation).and_then(Value::as_array);
+                if api.family == Family::Http && list.is_some_and(|list| !list.is_empty()) {
+                    name = name.or_else(|| Some("NONE".to_owned()));
+                }
+                api.sam.own.insert(key.clone(), (name, needs_key));
                 api.sam.listed.extend(own.map(|_| key.clone()));
             }
             let target = match operation.get("x-amazon-apigateway-integration") {

@@ -89,9 +89,11 @@ pub(super) fn add(
     let is_refused = target.is_err();
     let target = target.unwrap_or_else(|reason| Target::missing(&reason));
     // A method `any` that SAM merges stands beside the definition's.
-    let is_replaced = api.events == Events::Replace
-        && (own.is_some() || needs_key.is_some())
-        && !key.starts_with("ANY ");
+    let (is_merged, is_any) = (api.events == Events::Replace, key.starts_with("ANY "));
+    let is_replaced = is_merged && !is_any && (own.is_some() || needs_key.is_some());
+    if is_merged && is_any {
+        api.sam.listed.remove(key);
+    }
     let known = || {
         let found = api.routes.iter().find(|route| route.key == key);
         found.map(|route| (route.authorizer.clone(), route.needs_key))

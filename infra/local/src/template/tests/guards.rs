@@ -252,6 +252,15 @@ fn security_of_a_document_is_for_operations_without_their_own() {
     assert_eq!(route(&template, "GET /x").authorizer.as_deref(), Some("J"));
     assert_eq!(route(&template, "PUT /x").authorizer, None);
     assert!(template.notes.join("\n").contains("OpenAPI: /x: its `security` guards here"));
+    for of_path in ["[]", "[{}]", "[{NONE: []}]", "[{key: []}]"] {
+        let text = format!(
+            "{{security: [{{J: []}}], paths: {{/x: {{security: {of_path}, get: {{}}}}}}, \
+             securityDefinitions: {{key: {{name: x-api-key}}}}}}"
+        );
+        let template = read_text(&text, &[]).unwrap();
+        let authorizer = route(&template, "GET /x").authorizer.as_deref();
+        assert_eq!(authorizer, Some("J"), "{of_path}");
+    }
     let http = document("x-amazon-apigateway-cors: {}, security: [{Nope: []}]", "");
     assert!(http.apis[0].routes[0].authorizer.is_some());
     assert!(http.notes.join("\n").contains("that an HTTP API takes it is not confirmed"));

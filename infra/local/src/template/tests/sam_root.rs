@@ -84,3 +84,44 @@ fn security_that_sam_writes_replaces_that_of_the_document() {
     let template = with_events(&http("[{Other: []}]", default, &OLD), &none);
     check(&template, &[("GET /old", "-"), ("GET /open", "Mine")]);
 }
+
+#[test]
+fn a_list_without_an_authorizer_keeps_the_default_from_an_http_api_unless_it_is_empty() {
+    let methods = [
+        ("get", "/none", ", security: []"),
+        ("get", "/any", ", security: [{}]"),
+        ("get", "/key", ", security: [{key: []}]"),
+        ("get", "/scopes", ", security: [{}]"),
+        ("get", "/odd", ", security: {}"),
+    ];
+    let scopes = event("A", "HttpApi", "get", "/scopes", "Auth: {AuthorizationScopes: [s]}");
+    for root in ["null", "[{Other: []}]"] {
+        let template = with_events(&http(root, "DefaultAuthorizer: Mine, ", &methods), &scopes);
+        check(
+            &template,
+            &[
+                ("GET /none", "Mine"),
+                ("GET /any", "-"),
+                ("GET /key", "-"),
+                ("GET /scopes", "Mine"),
+                ("GET /odd", "501"),
+            ],
+        );
+    }
+    let path = http("null", "DefaultAuthorizer: Mine, ", &methods[1..2]);
+    let path =
+        path.replacen("/any: {", "/any: {security: [{}], ", 1).replace(", security: [{}]}", "}");
+    check(&with_events(&path, ""), &[("GET /any", "Mine")]);
+}
+
+#[test]
+fn an_event_for_any_method_beside_the_definitions_has_the_guards_at_its_root() {
+    let body =
+        rooted("[{Other: []}]", &[("x-amazon-apigateway-any-method", "/x", ", security: []")]);
+    let api = format!(
+        "Type: AWS::Serverless::Api, Properties: {{StageName: v, MergeDefinitions: true, \
+         Auth: {{AUTH}}, {body}}}"
+    );
+    check(&with_events(&api, ""), &[("ANY /x", "-")]);
+    check(&with_events(&api, &event("A", "Api", "any", "/x", "")), &[("ANY /x", "Other")]);
+}
