@@ -158,7 +158,7 @@ pub enum InvokeError {
     Function {
         /// The function's name for the error.
         error_type: String,
-        /// The function's own text, which may hold claims: see [`InvokeError::said`].
+        /// The function's own text, which may hold claims. It is never printed for Tollgate's own.
         error_message: String,
     },
     /// The handler took longer than the function's time-out.
