@@ -109,7 +109,7 @@ pub(crate) enum Problem {
     /// An offset that leaves nothing of the first period.
     #[error("must be below `limit`")]
     WholeOffset,
-    /// An offset that may count requests or days, without an [`OffsetMeans`].
+    /// An offset that may count requests or days, without an [`OffsetMeans`](super::OffsetMeans).
     #[error(
         "can mean two things: AWS documents requests that the first period starts with as used, \
          but allows only numbers that fit days by which the period is shifted"
@@ -162,7 +162,8 @@ impl PlanError {
         &self.field
     }
 
-    /// Returns true for a quota's `offset` without an [`OffsetMeans`], which can mean two things.
+    /// Returns true for a quota's `offset` without an [`OffsetMeans`](super::OffsetMeans), which can
+    /// mean two things.
     #[must_use]
     pub fn is_ambiguous_offset(&self) -> bool {
         self.problem == Problem::Offset
