@@ -16,7 +16,7 @@ use super::MAX_BODY;
 mod function;
 mod path;
 mod refused;
-mod selection;
+pub(super) mod selection;
 mod template;
 mod values;
 

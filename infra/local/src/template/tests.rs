@@ -31,6 +31,11 @@ mod unserved;
 mod web_socket;
 mod written;
 
+fn route<'a>(template: &'a Template, key: &str) -> &'a Route {
+    let mut routes = template.apis.iter().flat_map(|api| &api.routes);
+    routes.find(|route| route.key == key).unwrap_or_else(|| panic!("{key} in {template:?}"))
+}
+
 fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("template.yaml");

@@ -18,21 +18,37 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part>> {
         // The reserved key is often written without the escape.
         return Some(vec![if name == "default" { Part::Text(text.to_owned()) } else { of(name)? }]);
     }
+    split(text, Part::Text, of)
+}
+
+/// Splits an expression at its `${…}`; `\` takes the next character as it is.
+///
+/// `text` makes the parts between them; empty ones are left out. `None` if `variable` knows no such
+/// name.
+pub(in crate::gateway) fn split<P>(
+    expression: &str,
+    text: impl Fn(String) -> P,
+    variable: impl Fn(&str) -> Option<P>,
+) -> Option<Vec<P>> {
     let (mut parts, mut literal) = (Vec::new(), String::new());
-    let mut chars = text.chars();
+    let mut chars = expression.chars();
     while let Some(c) = chars.next() {
         match c {
             '\\' => literal.push(chars.next()?),
             '$' => {
                 let (name, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;
-                parts.extend([Part::Text(std::mem::take(&mut literal)), of(name)?]);
+                if !literal.is_empty() {
+                    parts.push(text(std::mem::take(&mut literal)));
+                }
+                parts.push(variable(name)?);
                 chars = rest.chars();
             }
             other => literal.push(other),
         }
     }
-    parts.push(Part::Text(literal));
-    parts.retain(|part| *part != Part::Text(String::new()));
+    if !literal.is_empty() {
+        parts.push(text(literal));
+    }
     Some(parts)
 }
 

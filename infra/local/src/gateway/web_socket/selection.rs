@@ -9,6 +9,8 @@ use std::str::{Chars, FromStr};
 
 use serde_json::{Value, json};
 
+use crate::gateway::expression::selection::split;
+use crate::json::Step;
 use crate::log::shortened;
 
 /// The longest expression, in bytes.
@@ -26,12 +28,6 @@ pub struct Selection(Vec<Part>);
 enum Part {
     Text(String),
     Path(Vec<Step>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    Item(usize),
 }
 
 /// Errors of parsing an expression.
@@ -62,26 +58,8 @@ fn parts(text: &str) -> Option<Vec<Part>> {
     if let Some(path) = text.strip_prefix('$').and_then(|rest| rest.strip_prefix(BODY)) {
         return Some(vec![Part::Path(steps(path)?)]);
     }
-    let (mut parts, mut literal) = (Vec::new(), String::new());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => literal.push(chars.next()?),
-            '$' => {
-                let (inner, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;
-                if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
-                }
-                parts.push(Part::Path(steps(inner.strip_prefix(BODY)?)?));
-                chars = rest.chars();
-            }
-            other => literal.push(other),
-        }
-    }
-    if !literal.is_empty() {
-        parts.push(Part::Text(literal));
-    }
-    (!parts.is_empty()).then_some(parts)
+    let path = |inner: &str| Some(Part::Path(steps(inner.strip_prefix(BODY)?)?));
+    split(text, Part::Text, path).filter(|parts| !parts.is_empty())
 }
 
 /// The steps of a path after the body: `.a`, `['a']`, `[0]`.
@@ -135,10 +113,9 @@ impl Selection {
         let body: Value = serde_json::from_str(message).ok()?;
         let parts = self.0.iter().map(|part| match part {
             Part::Text(text) => text.clone(),
-            Part::Path(steps) => steps
-                .iter()
-                .try_fold(&body, |value, step| step.of(value))
-                .map_or_else(String::new, text),
+            Part::Path(steps) => {
+                steps.iter().try_fold(&body, member).map_or_else(String::new, text)
+            }
         });
         Some(parts.collect())
     }
@@ -153,12 +130,10 @@ impl Selection {
     }
 }
 
-impl Step {
-    fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        match self {
-            Self::Member(name) => value.get(name),
-            Self::Item(at) => value.get(at),
-        }
+fn member<'v>(value: &'v Value, step: &Step) -> Option<&'v Value> {
+    match step {
+        Step::Member(name) => value.get(name),
+        Step::Item(at) => value.get(at),
     }
 }
 

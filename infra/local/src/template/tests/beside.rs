@@ -2,11 +2,6 @@
 
 use super::*;
 
-fn route<'a>(template: &'a Template, key: &str) -> &'a Route {
-    let mut routes = template.apis.iter().flat_map(|api| &api.routes);
-    routes.find(|route| route.key == key).unwrap_or_else(|| panic!("{key} in {template:?}"))
-}
-
 #[test]
 fn of_a_route_that_is_defined_twice_the_guard_counts() {
     let template = read_text(

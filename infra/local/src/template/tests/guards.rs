@@ -23,11 +23,6 @@ fn event(kind: &str, members: &str) -> Template {
     read_text(&format!("{SAM}{event}"), &[]).unwrap()
 }
 
-fn route<'a>(template: &'a Template, key: &str) -> &'a Route {
-    let mut routes = template.apis.iter().flat_map(|api| &api.routes);
-    routes.find(|route| route.key == key).unwrap_or_else(|| panic!("{key} in {template:?}"))
-}
-
 #[test]
 fn a_guard_of_an_event_in_another_form_closes_its_route() {
     for (kind, id) in [("Api", "RestApiId: !Ref Rest"), ("HttpApi", "ApiId: !Ref Web")] {
