@@ -1,4 +1,4 @@
-//! What a request puts into an integration's address stays in its place there.
+//! Values of a request in an integration's address: each stays in its place.
 
 use local::gateway::{Address, Integration, Kind, Mapping, Payload, Route};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,4 +1,4 @@
-//! What is read and refused, and what is written back.
+//! Plans that are read, refused and written back.
 
 use super::*;
 use crate::rate::RateError;

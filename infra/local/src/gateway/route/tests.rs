@@ -73,7 +73,7 @@ fn a_rest_api_takes_the_better_route_with_or_without_the_slash_at_the_end() {
     }
 }
 
-/// As users measured it on AWS.
+/// The results are those that users measured on AWS.
 #[test]
 fn a_rest_resource_without_the_method_yields_to_a_less_specific_one() {
     let routes = routes(&[

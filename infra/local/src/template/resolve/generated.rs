@@ -10,7 +10,7 @@ const IMPLICIT: [(&str, &str); 2] = [
     ("ServerlessRestApi", "AWS::Serverless::Api"),
     ("ServerlessHttpApi", "AWS::Serverless::HttpApi"),
 ];
-/// What SAM shares among APIs whose usage plan is `SHARED`.
+/// Names of the plan and key that SAM shares among APIs whose usage plan is `SHARED`.
 const SHARED: [&str; 3] = ["ServerlessUsagePlan", "ServerlessUsagePlanKey", "ServerlessApiKey"];
 /// The letters of a hash at the end of a name.
 const HASH: usize = 10;
